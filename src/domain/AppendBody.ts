@@ -1,0 +1,102 @@
+import { Either, Schema } from "effect"
+import { maxNameLength, type NewEvent, nameProblem } from "./Event.ts"
+import { InvalidRequest, PayloadTooLarge } from "./SessionError.ts"
+
+/** The most events of one request (contract §2). */
+export const maxEvents = 1000
+/** The deepest nesting of `data` (design §10). */
+export const maxDepth = 64
+
+const NewEventJson = Schema.Struct({
+  name: Schema.optional(Schema.String.pipe(Schema.maxLength(maxNameLength))),
+  data: Schema.Unknown
+})
+
+/** The documented shape of the body. `parse` reads the same without allocating per field: a test holds both together. */
+export const AppendBody = Schema.Union(
+  NewEventJson,
+  Schema.Struct({ events: Schema.Array(NewEventJson).pipe(Schema.minItems(1), Schema.maxItems(maxEvents)) })
+)
+
+type Failure = InvalidRequest | PayloadTooLarge
+type Json = Readonly<Record<string, unknown>>
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isTooDeep = (value: unknown, left: number): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  if (left === 0) return true
+  return Object.values(value).some((inner) => isTooDeep(inner, left - 1))
+}
+
+const invalid = (field: string, allowed: string): Either.Either<never, Failure> =>
+  Either.left(new InvalidRequest({ field, allowed }))
+
+const readEvent = (value: unknown, at: string, maxEventBytes: number): Either.Either<NewEvent, Failure> => {
+  if (!isObject(value)) return invalid(at || "body", "must be an object with data and an optional name")
+  const { name, data } = value
+  const path = at && `${at}.`
+  if (name !== undefined && typeof name !== "string") return invalid(`${path}name`, "must be a string")
+  const problem = name === undefined ? undefined : nameProblem(name)
+  if (problem !== undefined) return invalid(`${path}name`, problem)
+  if (data === undefined) return invalid(`${path}data`, "must be present: any JSON value")
+  if (typeof data !== "string" && isTooDeep(data, maxDepth)) {
+    return invalid(`${path}data`, `must not be nested deeper than ${maxDepth}`)
+  }
+  const text = typeof data === "string" ? data : JSON.stringify(data)
+  // UTF-8 needs at most three bytes for a UTF-16 unit: most events are settled without counting.
+  if (text.length * 3 > maxEventBytes && Buffer.byteLength(text) > maxEventBytes) {
+    return Either.left(new PayloadTooLarge({ field: `${path}data`, limit: maxEventBytes }))
+  }
+  return Either.right({ name: name || "message", data: text })
+}
+
+const readEvents = (
+  values: ReadonlyArray<unknown>,
+  at: (index: number) => string,
+  maxEventBytes: number
+): Either.Either<ReadonlyArray<NewEvent>, Failure> => {
+  if (values.length < 1 || values.length > maxEvents) return invalid("events", `must have 1 to ${maxEvents} members`)
+  const events: Array<NewEvent> = []
+  for (let index = 0; index < values.length; index++) {
+    const event = readEvent(values[index], at(index), maxEventBytes)
+    if (Either.isLeft(event)) return Either.left(event.left)
+    events.push(event.right)
+  }
+  return Either.right(events)
+}
+
+/** Free of throws: the parser of the platform reports broken text by throwing, and only by that. */
+const parseJson = (text: string): Either.Either<unknown, string> => {
+  try {
+    return Either.right(JSON.parse(text))
+  } catch (error) {
+    return Either.left(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** One event, or `{ events: [...] }` of 1 to 1,000. All or nothing: one invalid member refuses the whole body. */
+export const parse = (text: string, maxEventBytes: number): Either.Either<ReadonlyArray<NewEvent>, Failure> => {
+  const json = parseJson(text)
+  if (Either.isLeft(json)) return invalid("body", `must be JSON: ${json.left.slice(0, 120)}`)
+  if (isObject(json.right) && "events" in json.right) {
+    const { events } = json.right
+    if (!Array.isArray(events)) return invalid("events", `must be an array of 1 to ${maxEvents} events`)
+    return readEvents(events, (index) => `events[${index}]`, maxEventBytes)
+  }
+  return Either.map(readEvent(json.right, "", maxEventBytes), (event) => [event])
+}
+
+/** One event a line; empty lines are passed over. */
+export const parseNdjson = (text: string, maxEventBytes: number): Either.Either<ReadonlyArray<NewEvent>, Failure> => {
+  const values: Array<unknown> = []
+  const lines: Array<number> = []
+  for (const [index, line] of text.split("\n").entries()) {
+    if (line.trim() === "") continue
+    const json = parseJson(line)
+    if (Either.isLeft(json)) return invalid(`line ${index + 1}`, `must be JSON: ${json.left.slice(0, 120)}`)
+    values.push(json.right)
+    lines.push(index + 1)
+  }
+  return readEvents(values, (index) => `line ${lines[index]}`, maxEventBytes)
+}

@@ -1,0 +1,50 @@
+import type { NewEvent } from "../domain/Event.ts"
+import type { SessionId } from "../domain/Session.ts"
+import * as Frame from "../protocol/Frame.ts"
+import * as Frames from "./Frames.ts"
+
+/** The answer to an append with an idempotency key, kept for 24 hours so that the same request gets it again. */
+export interface Receipt {
+  readonly key: string
+  /** Of the body: the same key with another body is a conflict. */
+  readonly digest: string
+  readonly first: number
+  readonly last: number
+  readonly head: number
+}
+
+/**
+ * What one commit makes durable of one session, encoded once (design §1): the unit of storage and of fan-out.
+ * At most `maxEvents` events or `maxBytes` of frames, unless a single event is larger.
+ */
+export interface Batch {
+  readonly session: SessionId
+  readonly epoch: string
+  /** The session does not exist yet: the commit creates it. */
+  readonly creates: boolean
+  readonly first: number
+  readonly last: number
+  /** Epoch milliseconds of the commit. */
+  readonly at: number
+  readonly events: ReadonlyArray<NewEvent>
+  /** `last - first + 1` frames of a stream over a single session. */
+  readonly frames: Frames.Frames
+  readonly receipts: ReadonlyArray<Receipt>
+}
+
+export const maxEvents = 500
+export const maxBytes = 262_144
+
+/** The same events as frames of a stream over several sessions. */
+export const wrap = (
+  batch: Pick<Batch, "session" | "epoch" | "first" | "at">,
+  events: ReadonlyArray<NewEvent>
+): Frames.Frames => {
+  const at = new Date(batch.at).toISOString()
+  const { session, epoch, first } = batch
+  let text = ""
+  for (const [index, { name, data }] of events.entries()) {
+    text += Frame.wrapped({ session, epoch, seq: first + index, name, data, at })
+  }
+  return Frames.fromText(text)
+}
