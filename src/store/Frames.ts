@@ -16,15 +16,15 @@ const allocate = (length: number): Frames => {
   const prefix = `${length.toString(16)}\r\n`
   const start = prefix.length
   const chunk = Buffer.allocUnsafe(start + length + crlf)
-  chunk.latin1Write(prefix, 0, start)
-  chunk.latin1Write("\r\n", start + length, crlf)
+  chunk.write(prefix, 0, start, "latin1")
+  chunk.write("\r\n", start + length, crlf, "latin1")
   return { chunk, start, end: start + length }
 }
 
 /** A lone surrogate in `text` becomes U+FFFD, as UTF-8 has no bytes for it. */
 export const fromText = (text: string): Frames => {
   const frames = allocate(Buffer.byteLength(text))
-  frames.chunk.utf8Write(text, frames.start, frames.end - frames.start)
+  frames.chunk.write(text, frames.start, frames.end - frames.start, "utf8")
   return frames
 }
 
