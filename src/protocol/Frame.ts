@@ -46,6 +46,12 @@ export const make = (frame: {
   (frame.event === undefined ? "" : `event: ${safe("name", frame.event)}\n`) +
   `${dataLines(frame.data)}\n`
 
+// JSON escapes half a surrogate pair; everywhere else UTF-8 makes U+FFFD of it, and an event has one text (design §4).
+const quoted = (text: string): string => {
+  const json = JSON.stringify(text)
+  return json.includes("\\ud") ? JSON.stringify(text.replace(/\p{Surrogate}/gu, "\ufffd")) : json
+}
+
 /** An event of a stream over several sessions: no `id:`, named `message`, one line of JSON. */
 export const wrapped = (event: {
   readonly session: string
@@ -55,8 +61,8 @@ export const wrapped = (event: {
   readonly data: string
   readonly at: string
 }): string =>
-  `data: {"session":"${event.session}","epoch":"${event.epoch}","seq":${event.seq},"name":${JSON.stringify(event.name)},` +
-  `"data":${JSON.stringify(event.data)},"at":"${event.at}"}\n\n`
+  `data: {"session":"${event.session}","epoch":"${event.epoch}","seq":${event.seq},"name":${quoted(event.name)},` +
+  `"data":${quoted(event.data)},"at":"${event.at}"}\n\n`
 
 /** The block that closes a write on a stream over several sessions: it moves the reader's last id and is no event. */
 export const idOnly = (id: string): string => `id: ${safe("id", id)}\n\n`

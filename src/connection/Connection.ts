@@ -1,0 +1,241 @@
+/**
+ * The state of one stream and its synchronous steps (hot path). Its fiber is `ConnectionActor`; steps here are called by
+ * session actors (offers), by the socket (drain, close) and by the deadlines, each contained: a defect ends this connection.
+ */
+import { Cause, Effect } from "effect"
+import type { EndReason } from "../domain/Connection.ts"
+import * as ControlFrame from "../protocol/ControlFrame.ts"
+import * as Cursor from "../protocol/Cursor.ts"
+import * as Frame from "../protocol/Frame.ts"
+import type { Batch } from "../store/Batch.ts"
+import * as Frames from "../store/Frames.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import type { Expiring } from "./Deadlines.ts"
+import type { Ear, LiveSeam } from "./LiveSeam.ts"
+import { type Bounds, Outgoing } from "./Outgoing.ts"
+import * as SocketWriter from "./SocketWriter.ts"
+import type { StreamSocket } from "./StreamSocket.ts"
+
+/** Durations in milliseconds. */
+export interface Timing {
+  readonly heartbeat: number
+  readonly stall: number
+}
+
+/** What all connections share. */
+export interface House {
+  readonly timing: Timing
+  readonly bounds: Bounds
+  readonly now: () => number
+  /** Writes what this connection gathered at the end of the present step. */
+  readonly flushSoon: (connection: Connection) => void
+  readonly schedule: (at: number, item: Expiring) => void
+}
+
+/** How a stream ends: with a last frame for the client, if it can still hear one. */
+export interface Ending {
+  readonly reason: EndReason
+  readonly farewell: string
+}
+
+const nothing = (): void => {}
+const heartbeat = Frames.fromText(Frame.heartbeat)
+
+export class Connection implements Ear, Expiring {
+  readonly token: string
+  readonly form: SocketWriter.Form
+  readonly socket: StreamSocket
+  readonly house: House
+  seams: ReadonlyArray<LiveSeam> = []
+  /** The end was decided; nothing but the farewell is written from now on. */
+  ending: Ending | undefined
+  /** The socket is gone. */
+  closed = false
+  isDirty = false
+  private readonly outgoing: Outgoing
+  private full = false
+  private fullSince = 0
+  private unsent = 0
+  private wroteAt: number
+  private endsAt: number
+  private resume: ((step: Effect.Effect<void>) => void) | undefined
+  private death: Cause.Cause<never> | undefined
+
+  constructor(token: string, form: SocketWriter.Form, socket: StreamSocket, house: House, maxAge: number) {
+    this.token = token
+    this.form = form
+    this.socket = socket
+    this.house = house
+    this.outgoing = new Outgoing(house.bounds)
+    this.wroteAt = house.now()
+    this.endsAt = this.wroteAt + maxAge
+    socket.onDrain = () => this.contained(() => this.drained())
+    house.schedule(this.nextDue(), this)
+  }
+
+  get isOpen(): boolean {
+    return !this.closed && this.ending === undefined
+  }
+
+  /** The next seam to read the log for, or none while the socket is full. Seams take turns. */
+  nextRead(): LiveSeam | undefined {
+    if (this.full) return undefined
+    const seam = this.seams.find(({ mode }) => mode === "log")
+    if (seam !== undefined && this.seams.length > 1) this.seams = [...this.seams.filter((other) => other !== seam), seam]
+    return seam
+  }
+
+  /** Parks the connection's fiber until it has something to do. Its interruption means that the client left. */
+  park(): Effect.Effect<void> {
+    return Effect.async((resume) => {
+      this.resume = resume
+      this.rouse()
+    })
+  }
+
+  take(seam: LiveSeam, batch: Batch): void {
+    if (!this.outgoing.push(seam, batch)) return this.fallBack()
+    if (this.isDirty || this.full) return
+    this.isDirty = true
+    this.house.flushSoon(this)
+  }
+
+  flush(now: number): void {
+    this.isDirty = false
+    this.contained(() => {
+      if (!this.isOpen || this.full || this.outgoing.batches.length === 0) return
+      this.wrote(SocketWriter.flush(this.form, this.outgoing, this.seams, this.socket), now)
+    })
+  }
+
+  /** Text for this connection alone, after all that waits. */
+  write(text: string): void {
+    if (!this.isOpen || text === "") return
+    this.flush(this.house.now())
+    const block = this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
+    this.wrote(this.socket.writeText(text + block), this.house.now())
+  }
+
+  /** A page of the log, shared with others. */
+  writePage(seam: LiveSeam, epoch: string, last: number, frames: Frames.Frames): void {
+    const isGathered = this.form === "many"
+    if (isGathered) this.socket.cork()
+    let open = this.socket.write(frames)
+    seam.wrote(epoch, last)
+    if (isGathered) {
+      open = this.socket.writeText(SocketWriter.vectorBlock(this.seams))
+      this.socket.uncork()
+    }
+    this.wrote(open, this.house.now())
+  }
+
+  /** Its id is the place before what follows, so that a browser does not ask for the gap again. */
+  writeGap(seam: LiveSeam, gap: ControlFrame.Gap): void {
+    this.write(ControlFrame.gap(gap, this.form === "single" ? Cursor.format(seam.place) : undefined))
+  }
+
+  readSoon(): void {
+    this.rouse()
+  }
+
+  sessionEnded(seam: LiveSeam, reason: "ended" | "deleted" | "failed"): void {
+    if (reason === "failed") return this.finish("error", ControlFrame.bye({ reason: "error", retry: 1000 }))
+    this.flush(this.house.now())
+    seam.close()
+    const frame = ControlFrame.end({ session: seam.actor.session, cursor: seam.cursor, reason })
+    const left = this.seams.filter((other) => other !== seam)
+    if (left.length === 0) return this.finish("ended", frame)
+    this.write(frame)
+    this.seams = left
+  }
+
+  /** Decides the end; the fiber says farewell and closes. The first reason stands. */
+  finish(reason: EndReason, farewell = ""): void {
+    if (this.ending !== undefined) return
+    this.ending = { reason, farewell }
+    this.rouse()
+  }
+
+  /** The last step: farewell and end of the response, or the end of the socket when nothing more can be said. */
+  close(isDefect: boolean): void {
+    for (const seam of this.seams) seam.close()
+    const { closed, ending } = this
+    this.closed = true
+    this.socket.onDrain = nothing
+    if (closed) return
+    this.socket.onClose = nothing
+    if (isDefect || ending === undefined || ending.reason === "slow_consumer") return this.socket.destroy()
+    if (ending.farewell !== "") this.socket.writeText(ending.farewell)
+    this.socket.end()
+  }
+
+  died(cause: Cause.Cause<never>): void {
+    this.death ??= cause
+    this.rouse()
+  }
+
+  due(now: number): number {
+    if (!this.isOpen) return Number.POSITIVE_INFINITY
+    this.contained(() => {
+      if (this.full && now - this.fullSince >= this.house.timing.stall) this.checkStall(now)
+      if (!this.full && now - this.wroteAt >= this.house.timing.heartbeat) this.wrote(this.socket.write(heartbeat), now)
+      if (now >= this.endsAt) this.finish("age", ControlFrame.bye({ reason: "age", retry: 0 }))
+    })
+    return this.nextDue()
+  }
+
+  private nextDue(): number {
+    const next = this.full ? this.fullSince + this.house.timing.stall : this.wroteAt + this.house.timing.heartbeat
+    return Math.min(next, this.endsAt)
+  }
+
+  /** A socket that took a byte since the last look is slow, not stalled. */
+  private checkStall(now: number): void {
+    const unsent = this.socket.unsent()
+    if (unsent >= this.unsent) return this.finish("slow_consumer")
+    this.unsent = unsent
+    this.fullSince = now
+  }
+
+  private wrote(open: boolean, now: number): void {
+    this.wroteAt = now
+    if (open || this.full) return
+    this.full = true
+    this.fullSince = now
+    this.unsent = this.socket.unsent()
+    this.house.schedule(now + this.house.timing.stall, this)
+  }
+
+  private drained(): void {
+    this.full = false
+    this.flush(this.house.now())
+    this.rouse()
+  }
+
+  /** The queue is full: what waits is dropped, and its sessions are read from the log at the client's own pace. */
+  private fallBack(): void {
+    this.outgoing.drop(this.outgoing.batches.length)
+    for (const seam of this.seams) {
+      if (seam.mode !== "live") continue
+      Metrics.logFallbacks.unsafeUpdate(1, [])
+      seam.toLog()
+    }
+  }
+
+  private rouse(): void {
+    const { resume } = this
+    if (resume === undefined) return
+    const isLagging = !this.full && this.seams.some(({ mode }) => mode === "log")
+    if (this.death === undefined && this.isOpen && !isLagging) return
+    this.resume = undefined
+    resume(this.death === undefined ? Effect.void : Effect.failCause(this.death))
+  }
+
+  private contained(step: () => void): void {
+    try {
+      step()
+    } catch (defect) {
+      this.died(Cause.die(defect))
+    }
+  }
+}

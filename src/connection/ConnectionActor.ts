@@ -1,0 +1,80 @@
+import { Cause, Effect, Exit, Metric, Option } from "effect"
+import type { StoreError } from "../domain/SessionError.ts"
+import * as ControlFrame from "../protocol/ControlFrame.ts"
+import type { SessionRegistry } from "../session/SessionRegistry.ts"
+import type { EventStore, Page } from "../store/EventStore.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import type { Connection } from "./Connection.ts"
+import type { LiveSeam } from "./LiveSeam.ts"
+import * as LogPages from "./LogPages.ts"
+
+/** A read that the store refused is tried again after this. */
+const readAgainAfter = "1 second"
+
+/** Writes what was read, unless the seam ended meanwhile; then live, if that was all. */
+const written = (connection: Connection, seam: LiveSeam, page: Option.Option<Page>): void => {
+  if (!connection.isOpen || seam.mode !== "log") return
+  const { epoch } = seam.actor
+  // Retention overtook the reader: a hole is never silent (promise 2).
+  const first = Option.isSome(page) ? page.value.first : seam.actor.head + 1
+  if (first > seam.seq + 1) {
+    const { seq } = seam
+    const gap = seam.gap({ after: seq, next: first, missed: first - seq - 1, reason: "retention" })
+    seam.wrote(epoch, first - 1)
+    connection.writeGap(seam, gap)
+  }
+  if (Option.isSome(page)) connection.writePage(seam, epoch, page.value.last, page.value.frames)
+  if (seam.goLive()) connection.write(ControlFrame.live({ session: seam.actor.session, cursor: seam.cursor }))
+}
+
+/**
+ * The fiber of one stream: opens it, then stays parked while it is live; what is slow is done here, one page of the log at
+ * a time, each waiting for the socket. It ends when `Connection.finish` was called, is interrupted when the client leaves,
+ * and dies of a defect: in each case the socket, the seams and the entry in the registry go with it.
+ */
+export const run = (
+  connection: Connection,
+  open: Effect.Effect<void, StoreError>,
+  sessions: SessionRegistry["Type"],
+  store: EventStore["Type"],
+  ended: () => void
+): Effect.Effect<void> => {
+  const read = (seam: LiveSeam) =>
+    Effect.catchAll(
+      Effect.map(LogPages.next(connection.form, seam, sessions, store), (page) => written(connection, seam, page)),
+      (error) =>
+        Effect.logWarning("a page of the log could not be read, trying again", error).pipe(
+          Effect.zipRight(Metric.increment(Metrics.storeErrors)),
+          Effect.zipRight(Effect.sleep(readAgainAfter))
+        )
+    )
+
+  const turn = Effect.flatMap(
+    Effect.suspend(() => connection.park()),
+    () => {
+      const seam = connection.isOpen ? connection.nextRead() : undefined
+      return seam === undefined ? Effect.void : read(seam)
+    }
+  )
+
+  const live = Effect.whileLoop({ while: () => connection.isOpen, body: () => turn, step: () => {} })
+
+  const opened = Effect.catchAll(open, (error) =>
+    Effect.zipRight(
+      Effect.logWarning("a stream could not be opened", error),
+      Effect.sync(() => connection.finish("error", ControlFrame.bye({ reason: "error", retry: 2000 })))
+    )
+  )
+
+  return Effect.onExit(Effect.zipRight(opened, live), (exit) => {
+    const isDefect = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
+    connection.close(isDefect)
+    ended()
+    return isDefect
+      ? Effect.zipRight(
+          Metric.increment(Metrics.connectionActorFailures),
+          Effect.logError("a connection actor died", exit.cause)
+        )
+      : Effect.void
+  })
+}

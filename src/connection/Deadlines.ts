@@ -1,0 +1,91 @@
+import { Clock, Duration, Effect, FiberHandle } from "effect"
+
+/** What has something due. `due` returns when to call again, in epoch milliseconds, or `Infinity`. */
+export interface Expiring {
+  readonly due: (now: number) => number
+}
+
+interface Entry {
+  readonly at: number
+  readonly item: Expiring
+}
+
+const siftUp = (heap: Array<Entry>, entry: Entry): void => {
+  let at = heap.length
+  heap.push(entry)
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    const above = heap[parent]
+    if (above === undefined || above.at <= entry.at) break
+    heap[at] = above
+    at = parent
+  }
+  heap[at] = entry
+}
+
+const takeFirst = (heap: Array<Entry>): Entry | undefined => {
+  const first = heap[0]
+  const last = heap.pop()
+  if (last === undefined || heap.length === 0) return first
+  let at = 0
+  for (;;) {
+    const left = 2 * at + 1
+    const right = left + 1
+    const [l, r] = [heap[left], heap[right]]
+    if (l === undefined) break
+    const child = r !== undefined && r.at < l.at ? right : left
+    const below = heap[child]
+    if (below === undefined || below.at >= last.at) break
+    heap[at] = below
+    at = child
+  }
+  heap[at] = last
+  return first
+}
+
+/**
+ * One fiber and one timer for the deadlines of all connections (heartbeat, stall, age): a timer per connection costs
+ * memory for each and work for each event. A deadline that moved later is noticed when the old one comes.
+ */
+export const make = Effect.gen(function* () {
+  const clock = yield* Effect.clock
+  const handle = yield* FiberHandle.make<void>()
+  const fork = yield* FiberHandle.runtime(handle)<never>()
+  const heap: Array<Entry> = []
+  let wakesAt = Number.POSITIVE_INFINITY
+  let firing = false
+
+  const fire = () => {
+    const now = clock.unsafeCurrentTimeMillis()
+    firing = true
+    for (let first = heap[0]; first !== undefined && first.at <= now; first = heap[0]) {
+      takeFirst(heap)
+      const next = first.item.due(now)
+      if (next !== Number.POSITIVE_INFINITY) siftUp(heap, { at: Math.max(next, now + 1), item: first.item })
+    }
+    firing = false
+  }
+
+  // Interrupted to wake earlier, or for good with the scope.
+  const loop = Effect.whileLoop({
+    while: () => {
+      wakesAt = heap[0]?.at ?? Number.POSITIVE_INFINITY
+      return wakesAt !== Number.POSITIVE_INFINITY
+    },
+    body: () => Clock.sleep(Duration.millis(Math.max(wakesAt - clock.unsafeCurrentTimeMillis(), 0))),
+    step: fire
+  })
+
+  return {
+    /** Calls `item.due` at `at` or soon after. An item may be scheduled more than once. */
+    schedule: (at: number, item: Expiring): void => {
+      siftUp(heap, { at, item })
+      if (at < wakesAt && !firing) {
+        wakesAt = at
+        fork(loop)
+      }
+    }
+  } as const
+})
+
+export type Deadlines = Effect.Effect.Success<typeof make>

@@ -1,0 +1,74 @@
+import * as ReplayPlan from "../domain/ReplayPlan.ts"
+import * as ControlFrame from "../protocol/ControlFrame.ts"
+import * as Cursor from "../protocol/Cursor.ts"
+import * as VectorCursor from "../protocol/VectorCursor.ts"
+import type { SessionActor } from "../session/SessionActor.ts"
+import { type Ear, LiveSeam } from "./LiveSeam.ts"
+import type { Form } from "./SocketWriter.ts"
+
+/** A session that a connection asks to watch, from where. */
+export interface Wish {
+  readonly actor: SessionActor
+  readonly position: ReplayPlan.Position
+}
+
+export interface Opened {
+  readonly seam: LiveSeam
+  /** What is said before its first event: the gap, if any; that it is live, if it is already. */
+  readonly text: string
+  readonly hello: ControlFrame.Opened
+}
+
+/**
+ * Begins to watch: plan, seam and first frames in one synchronous step, so that no commit falls between.
+ * Cursors in frames of a stream over several sessions would be taken for a vector, so those frames have no id.
+ */
+export const begin = (form: Form, { actor, position }: Wish, replayCap: number, ear: Ear): Opened => {
+  const { log } = actor
+  const plan = ReplayPlan.make(log, position, replayCap)
+  const seam = new LiveSeam(actor, plan, ear)
+  const id = form === "single" ? Cursor.format(seam.place) : undefined
+  const gap = plan.gap === undefined ? "" : ControlFrame.gap(seam.gap(plan.gap), id)
+  const live = seam.mode === "live" ? ControlFrame.live({ session: actor.session, cursor: seam.cursor }) : ""
+  return {
+    seam,
+    text: gap + live,
+    hello: {
+      session: actor.session,
+      epoch: log.epoch ?? null,
+      cursor: cursorOf(seam, position, plan),
+      oldest: log.oldest,
+      head: log.head,
+      mode: plan.mode
+    }
+  }
+}
+
+/** The reader's own place when it is one of this log; else the place where the stream begins. */
+const cursorOf = (seam: LiveSeam, position: ReplayPlan.Position, plan: ReplayPlan.ReplayPlan): string | null => {
+  if (seam.epoch === undefined) return null
+  if (plan.mode === "resumed" && position._tag === "At") {
+    return Cursor.format({ epoch: seam.epoch, seq: position.cursor.seq })
+  }
+  return seam.cursor
+}
+
+/** The reader's own place could not be read: it is not where it was, wherever it begins now. */
+export const reset = (opened: Opened): Opened => ({ ...opened, hello: { ...opened.hello, mode: "reset" } })
+
+/** The first frame of a stream, with what follows it at once. */
+export const greet = (
+  form: Form,
+  greeting: ControlFrame.Greeting,
+  opened: ReadonlyArray<Opened>
+): string => {
+  const rest = opened.map(({ text }) => text).join("")
+  const [only] = opened
+  if (form === "single" && only !== undefined) {
+    const id = only.hello.cursor ?? Cursor.format(only.seam.place)
+    return ControlFrame.hello({ ...greeting, ...only.hello }, id) + rest
+  }
+  const places = new Map(opened.map(({ hello, seam }) => [seam.actor.session, Cursor.parse(hello.cursor ?? "") ?? seam.place]))
+  const hello = ControlFrame.hello({ ...greeting, sessions: opened.map(({ hello }) => hello) }, VectorCursor.format(places))
+  return hello + rest
+}

@@ -1,0 +1,21 @@
+import type { Frames } from "../store/Frames.ts"
+
+/** What a connection needs of its socket. The connection alone writes to it. */
+export interface StreamSocket {
+  /** Takes the frames. False: the socket is full; write nothing before `onDrain`. */
+  readonly write: (frames: Frames) => boolean
+  /** As `write`, for text that only this connection gets. */
+  readonly writeText: (text: string) => boolean
+  /** Between the two, writes are gathered into one. */
+  readonly cork: () => void
+  readonly uncork: () => void
+  /** Bytes that the peer has not taken yet: it shrinks while a slow peer reads. */
+  readonly unsent: () => number
+  /** Ends the response, and the socket once all was sent. */
+  readonly end: () => void
+  /** Drops what was not sent. */
+  readonly destroy: () => void
+  /** Set by the connection. `onClose` comes once, whoever ended the socket. */
+  onDrain: () => void
+  onClose: () => void
+}

@@ -1,0 +1,99 @@
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "@effect/platform"
+import { Schema } from "effect"
+import { Event } from "./Event.ts"
+import { SessionId, SessionState, SessionSummary } from "./Session.ts"
+
+/** The contract's routes as data. Requests and answers of the hot routes (append, streams) are in `http/`. */
+
+const whole = (min: number, max: number) =>
+  Schema.NumberFromString.pipe(
+    Schema.int(),
+    Schema.between(min, max),
+    Schema.annotations({ message: () => ({ message: `must be a whole number from ${min} to ${max}`, override: true }) })
+  )
+
+const oneOf = <const Values extends readonly [string, ...Array<string>]>(...values: Values) =>
+  Schema.Literal(...values).annotations({
+    message: () => ({ message: `must be one of ${values.join(", ")}`, override: true })
+  })
+
+/** A page of at most 1,000; 100 unless said otherwise. */
+const Limit = Schema.optionalWith(whole(1, 1000), { default: () => 100 })
+
+const id = HttpApiSchema.param("id", SessionId)
+
+export const History = Schema.Struct({
+  session: SessionId,
+  epoch: Schema.String,
+  oldest: Schema.NonNegativeInt,
+  head: Schema.NonNegativeInt,
+  events: Schema.Array(Event)
+})
+
+export const SessionList = Schema.Struct({
+  sessions: Schema.Array(SessionSummary),
+  next: Schema.optionalWith(Schema.String, { exact: true })
+})
+
+/** `cursor` decides before `from`; neither means head. */
+export const WatchBody = Schema.Struct({
+  sessions: Schema.Array(
+    Schema.Struct({
+      session: SessionId,
+      cursor: Schema.optionalWith(Schema.String, { exact: true }),
+      from: Schema.optionalWith(oneOf("start", "head"), { exact: true })
+    })
+  ).pipe(Schema.minItems(1), Schema.maxItems(100))
+})
+
+export const Watching = Schema.Struct({ watching: Schema.Array(SessionId) })
+
+export const Ready = Schema.Struct({
+  status: Schema.Literal("ready", "not_ready"),
+  configured: Schema.Boolean,
+  reasons: Schema.optionalWith(Schema.Array(Schema.String), { exact: true })
+})
+
+const sessions = HttpApiGroup.make("sessions")
+  .add(
+    HttpApiEndpoint.get("history")`/v1/sessions/${id}/events`
+      .setUrlParams(
+        Schema.Struct({
+          after: Schema.optionalWith(whole(0, Number.MAX_SAFE_INTEGER), { default: () => 0 }),
+          before: Schema.optionalWith(whole(0, Number.MAX_SAFE_INTEGER), { default: () => Number.MAX_SAFE_INTEGER }),
+          limit: Limit,
+          order: Schema.optionalWith(oneOf("asc", "desc"), { default: () => "asc" as const })
+        })
+      )
+      .addSuccess(History)
+  )
+  .add(
+    HttpApiEndpoint.get("list", "/v1/sessions")
+      .setUrlParams(
+        Schema.Struct({
+          state: Schema.optional(SessionState),
+          after: Schema.optional(SessionId),
+          limit: Limit
+        })
+      )
+      .addSuccess(SessionList)
+  )
+  .add(HttpApiEndpoint.get("get")`/v1/sessions/${id}`.addSuccess(SessionSummary))
+  .add(HttpApiEndpoint.del("remove")`/v1/sessions/${id}`.addSuccess(HttpApiSchema.NoContent))
+
+const token = HttpApiSchema.param("token", Schema.String)
+
+const connections = HttpApiGroup.make("connections")
+  .add(HttpApiEndpoint.post("watch")`/v1/connections/${token}/watch`.setPayload(WatchBody).addSuccess(Watching))
+  .add(HttpApiEndpoint.post("unwatch")`/v1/connections/${token}/unwatch`.setPayload(WatchBody).addSuccess(Watching))
+
+const operations = HttpApiGroup.make("operations")
+  .add(HttpApiEndpoint.get("healthz", "/healthz").addSuccess(Schema.Struct({ status: Schema.Literal("ok") })))
+  .add(
+    HttpApiEndpoint.get("readyz", "/readyz")
+      .setUrlParams(Schema.Struct({ for: Schema.optional(oneOf("sessions")) }))
+      .addSuccess(Ready)
+      .addSuccess(Ready, { status: 503 })
+  )
+
+export const api = HttpApi.make("sluice").add(sessions).add(connections).add(operations)

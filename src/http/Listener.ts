@@ -1,0 +1,140 @@
+/**
+ * The front of the server: one request listener that answers the hot routes itself and hands all others to the platform's
+ * router. Guard, limits and errors are the same for both.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { FileSystem, HttpApiBuilder, HttpServer, HttpServerRequest } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Cause, Context, Effect, Either, FiberSet, Layer, Option } from "effect"
+import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
+import { isSessionId, type SessionId } from "../domain/Session.ts"
+import { InvalidRequest, SessionInterrupted } from "../domain/SessionError.ts"
+import * as Paths from "../protocol/Paths.ts"
+import type { Append } from "../session/SessionActor.ts"
+import { SessionRegistry } from "../session/SessionRegistry.ts"
+import * as AppendRoute from "./AppendRoute.ts"
+import * as ErrorResponse from "./ErrorResponse.ts"
+import * as Guard from "./Guard.ts"
+import * as Page from "./Page.ts"
+import * as RequestBody from "./RequestBody.ts"
+import { MethodNotAllowed } from "./RequestError.ts"
+import * as StreamRoutes from "./StreamRoutes.ts"
+
+export interface Options extends Guard.Options, AppendRoute.Options {}
+
+/** A listener for `node:http`; the host decides where it listens. */
+export class Listener extends Context.Tag("sluice/http/Listener")<
+  Listener,
+  (request: IncomingMessage, response: ServerResponse) => void
+>() {}
+
+type Headers = Readonly<Record<string, string>>
+
+const send = (response: ServerResponse, status: number, headers: Headers, body: string): void => {
+  response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body), ...headers })
+  response.end(body)
+}
+
+/** The part of a session's route that stands for it. `undefined`: not one id, as it stands or percent-encoded. */
+const readId = (raw: string): SessionId | undefined => {
+  if (isSessionId(raw)) return raw
+  if (!/^(?:[^%]|%[0-9A-Fa-f]{2})*$/.test(raw)) return undefined
+  const text = raw.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  return isSessionId(text) ? text : undefined
+}
+
+const badId = new InvalidRequest({ field: "session", allowed: "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -" })
+
+export const make = (options: Options) =>
+  Effect.gen(function* () {
+    const sessions = yield* SessionRegistry
+    const connections = yield* ConnectionRegistry
+    const clock = yield* Effect.clock
+    const fork = yield* FiberSet.makeRuntime<never>()
+    const guard = Guard.make(options)
+    const streams = StreamRoutes.make(connections, () => clock.unsafeCurrentTimeMillis())
+    const app = HttpServerRequest.withMaxBodySize(
+      yield* HttpApiBuilder.httpApp,
+      Option.some(FileSystem.Size(options.maxBodyBytes))
+    )
+    const platform = yield* NodeHttpServer.makeHandler(app)
+
+    /** Not interrupted when the client leaves: the next request with the key must find the outcome. */
+    const once = (session: SessionId, append: Omit<Append, "done">, done: Append["done"]): void => {
+      fork(
+        Effect.matchCause(sessions.append(session, append), {
+          onSuccess: (appended) => done(Either.right(appended)),
+          onFailure: (cause) =>
+            done(Either.left(Option.getOrElse(Cause.failureOption(cause), () => new SessionInterrupted({ session }))))
+        })
+      )
+    }
+    const append = AppendRoute.make(sessions, options, once)
+
+    const hot = (request: IncomingMessage, response: ServerResponse, path: string, query: string | undefined, cors: Headers): boolean => {
+      const { method } = request
+      const refuse = (error: ErrorResponse.HttpError) => {
+        const { body, headers, status } = ErrorResponse.make(error)
+        send(response, status, { ...headers, ...cors }, body)
+      }
+      const params = () => (query === undefined ? undefined : new URLSearchParams(query))
+      if (method === "GET" && path === Paths.manyStream) {
+        streams.many(request, params(), cors, refuse)
+        return true
+      }
+      if (!path.startsWith(`${Paths.sessions}/`)) return false
+      const slash = path.indexOf("/", Paths.sessions.length + 1)
+      const route = slash < 0 ? "" : path.slice(slash + 1)
+      const isAppend = method === "POST" && route === "events"
+      const isStream = method === "GET" && route === "stream"
+      if (!isAppend && !isStream) return false
+      const session = readId(path.slice(Paths.sessions.length + 1, slash))
+      if (session === undefined) refuse(badId)
+      else if (isStream) streams.single(request, session, params(), cors, refuse)
+      else append(request, session, params(), (status, body) => send(response, status, cors, body), refuse)
+      return true
+    }
+
+    return (request: IncomingMessage, response: ServerResponse): void => {
+      const url = request.url ?? "/"
+      const mark = url.indexOf("?")
+      const path = mark < 0 ? url : url.slice(0, mark)
+      const cors = guard.cors(request)
+      const refuse = (error: ErrorResponse.HttpError) => {
+        const { body, headers, status } = ErrorResponse.make(error)
+        send(response, status, { ...headers, ...cors, Connection: "close" }, body)
+      }
+      const refused = guard.check(request) ?? RequestBody.problem(request, options.maxBodyBytes)
+      if (refused !== undefined) return refuse(refused)
+      if (hot(request, response, path, mark < 0 ? undefined : url.slice(mark + 1), cors)) return
+      const wrongMethod = methodProblem(request.method ?? "GET", path)
+      if (wrongMethod !== undefined) return refuse(wrongMethod)
+      for (const [name, value] of Object.entries(cors)) response.setHeader(name, value)
+      if (request.method === "OPTIONS") {
+        response.writeHead(204, Guard.preflight)
+        return void response.end()
+      }
+      if (path === "/") return Page.send(response)
+      platform(request, response)
+    }
+  })
+
+const routes: ReadonlyArray<readonly [RegExp, string]> = [
+  [/^\/$/, "GET"],
+  [/^\/(?:healthz|readyz)$/, "GET"],
+  [/^\/v1\/stream$/, "GET"],
+  [/^\/v1\/sessions$/, "GET"],
+  [/^\/v1\/sessions\/[^/]+$/, "GET, DELETE"],
+  [/^\/v1\/sessions\/[^/]+\/events$/, "GET, POST"],
+  [/^\/v1\/sessions\/[^/]+\/stream$/, "GET"],
+  [/^\/v1\/connections\/[^/]+\/(?:watch|unwatch)$/, "POST"]
+]
+
+/** A known path with a method that it has not. An unknown path is the router's to refuse. */
+const methodProblem = (method: string, path: string): MethodNotAllowed | undefined => {
+  if (method === "OPTIONS") return undefined
+  const allow = routes.find(([pattern]) => pattern.test(path))?.[1]
+  return allow === undefined || allow.split(", ").includes(method) ? undefined : new MethodNotAllowed({ method, allow })
+}
+
+export const layer = (options: Options) => Layer.scoped(Listener, make(options)).pipe(Layer.provide(HttpServer.layerContext))

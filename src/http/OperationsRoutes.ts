@@ -1,0 +1,19 @@
+import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
+import { Effect } from "effect"
+import { api } from "../domain/Api.ts"
+import { Readiness } from "./Readiness.ts"
+
+/** `/healthz`: the process lives. `/readyz`: it should get requests (contract §5). */
+export const layer = HttpApiBuilder.group(api, "operations", (handlers) =>
+  Effect.map(Readiness, (readiness) =>
+    handlers
+      .handle("healthz", () => Effect.succeed({ status: "ok" as const }))
+      .handle("readyz", ({ urlParams }) =>
+        Effect.map(readiness.check(urlParams.for === "sessions"), ({ configured, reasons }) =>
+          reasons.length === 0
+            ? { status: "ready" as const, configured }
+            : HttpServerResponse.unsafeJson({ status: "not_ready", configured, reasons }, { status: 503 })
+        )
+      )
+  )
+)

@@ -1,0 +1,46 @@
+import { Context, Effect, Layer } from "effect"
+import { EventStore } from "../store/EventStore.ts"
+
+/** Whether this server should get requests, and why not. */
+export class Readiness extends Context.Tag("sluice/http/Readiness")<
+  Readiness,
+  {
+    /** `forSessions` leaves out what only the gateway needs. */
+    readonly check: (forSessions: boolean) => Effect.Effect<{
+      readonly configured: boolean
+      readonly reasons: ReadonlyArray<string>
+    }>
+    /** The stop has begun: not ready, for good. */
+    readonly drain: Effect.Effect<void>
+  }
+>() {}
+
+export interface Options {
+  /** Where connects are asked for. Without it the gateway is not ready; sessions are. */
+  readonly callbackUrl: URL | undefined
+}
+
+export const make = (options: Options) =>
+  Effect.gen(function* () {
+    const store = yield* EventStore
+    const configured = options.callbackUrl !== undefined
+    let isDraining = false
+    return Readiness.of({
+      check: (forSessions) =>
+        Effect.gen(function* () {
+          const reasons: Array<string> = []
+          if (isDraining) reasons.push("draining")
+          if (!configured && !forSessions) reasons.push("CALLBACK_URL is not set")
+          yield* Effect.catchAll(store.check, (error) =>
+            Effect.sync(() => reasons.push(`the store cannot be written (${error.reason})`))
+          )
+          return { configured, reasons }
+        }),
+      drain: Effect.sync(() => {
+        isDraining = true
+      })
+    })
+  })
+
+export const layer = (options: Options): Layer.Layer<Readiness, never, EventStore> =>
+  Layer.effect(Readiness, make(options))

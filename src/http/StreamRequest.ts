@@ -1,0 +1,67 @@
+import { Either } from "effect"
+import type { StreamRequest, WatchRequest } from "../connection/ConnectionRegistry.ts"
+import { maxWatches } from "../domain/Connection.ts"
+import * as ReplayPlan from "../domain/ReplayPlan.ts"
+import { isSessionId, type SessionId } from "../domain/Session.ts"
+import { InvalidRequest } from "../domain/SessionError.ts"
+import * as Cursor from "../protocol/Cursor.ts"
+import * as VectorCursor from "../protocol/VectorCursor.ts"
+
+type Parsed<A> = Either.Either<A, InvalidRequest>
+
+const invalid = (field: string, allowed: string): Parsed<never> => Either.left(new InvalidRequest({ field, allowed }))
+
+const sessionRule = "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -"
+const cursorRule = "must be EPOCH.SEQ"
+
+/** `cursor` decides before `from`; with neither the stream starts at the head (design §4). */
+export const position = (cursor: string | undefined, from: string | undefined): Parsed<ReplayPlan.Position> => {
+  if (cursor !== undefined) {
+    const parsed = Cursor.parse(cursor)
+    return parsed === undefined ? invalid("cursor", cursorRule) : Either.right(ReplayPlan.at(parsed))
+  }
+  if (from === undefined || from === "head") return Either.right(ReplayPlan.head)
+  return from === "start" ? Either.right(ReplayPlan.start) : invalid("from", "must be start or head")
+}
+
+const get = (query: URLSearchParams | undefined, name: string): string | undefined => query?.get(name) ?? undefined
+
+/** `lastEventId` decides before the query. What is no cursor there cannot be corrected by a browser: it is told. */
+export const single = (
+  session: SessionId,
+  query: URLSearchParams | undefined,
+  lastEventId: string | undefined
+): Parsed<StreamRequest> => {
+  const last = lastEventId ? Cursor.parse(lastEventId) : undefined
+  const isBadCursor = Boolean(lastEventId) && last === undefined
+  const place = last === undefined ? position(get(query, "cursor"), get(query, "from")) : Either.right(ReplayPlan.at(last))
+  return Either.map(place, (position) => ({ form: "single", watches: [{ session, position }], isBadCursor }))
+}
+
+const watch = (
+  text: string,
+  vector: VectorCursor.VectorCursor | undefined,
+  from: string | undefined
+): Parsed<WatchRequest> => {
+  const at = text.indexOf("@")
+  const session = at < 0 ? text : text.slice(0, at)
+  if (!isSessionId(session)) return invalid("session", sessionRule)
+  const last = vector?.get(session)
+  const place = last === undefined ? position(at < 0 ? undefined : text.slice(at + 1), from) : Either.right(ReplayPlan.at(last))
+  return Either.map(place, (position) => ({ session, position }))
+}
+
+/** A session named twice is watched once, from where it was named first. */
+export const many = (query: URLSearchParams | undefined, lastEventId: string | undefined): Parsed<StreamRequest> => {
+  const vector = lastEventId ? VectorCursor.parse(lastEventId) : undefined
+  const named = query?.getAll("session") ?? []
+  const watches = new Map<SessionId, WatchRequest>()
+  for (const text of named) {
+    const parsed = watch(text, vector, get(query, "from"))
+    if (Either.isLeft(parsed)) return Either.left(parsed.left)
+    if (!watches.has(parsed.right.session)) watches.set(parsed.right.session, parsed.right)
+  }
+  if (watches.size < 1 || watches.size > maxWatches) return invalid("session", `must be given 1 to ${maxWatches} times`)
+  const isBadCursor = Boolean(lastEventId) && vector === undefined
+  return Either.right({ form: "many", watches: Array.from(watches.values()), isBadCursor })
+}

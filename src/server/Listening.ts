@@ -1,0 +1,80 @@
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import { Context, Data, Duration, Effect, Layer } from "effect"
+import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
+import { Listener } from "../http/Listener.ts"
+import { Readiness } from "../http/Readiness.ts"
+
+export interface Options {
+  readonly host: string
+  /** 0 = any free port. */
+  readonly port: number
+  /** The whole stop takes at most so long. */
+  readonly drain: Duration.Duration
+}
+
+/** The port is taken, or the address is not this machine's. */
+export class ListenError extends Data.TaggedError("ListenError")<{
+  readonly host: string
+  readonly port: number
+  readonly cause: Error
+}> {
+  override get message(): string {
+    return `cannot listen on ${this.host}:${this.port}: ${this.cause.message}`
+  }
+}
+
+/** The address at which the server accepts connections, until its layer closes. */
+export class Listening extends Context.Tag("sluice/server/Listening")<Listening, { readonly url: string }>() {}
+
+const listen = (server: Http.Server, { host, port }: Options) =>
+  Effect.async<string, ListenError>((resume) => {
+    const onError = (cause: Error) => resume(Effect.fail(new ListenError({ host, port, cause })))
+    server.once("error", onError)
+    server.listen({ host, port, backlog: 4096 }, () => {
+      server.off("error", onError)
+      // `address()` is an object for every server that listens on a port, and this one does now.
+      const { port } = server.address() as AddressInfo
+      resume(Effect.succeed(`http://${host.includes(":") ? `[${host}]` : host}:${port}`))
+    })
+  })
+
+const closed = (server: Http.Server) =>
+  Effect.async<void>((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeIdleConnections()
+  })
+
+/**
+ * The stop, which the platform's server does not know for open streams (it waits for ever): not ready, farewell to every
+ * stream, requests in hand are answered; what is left when half a second before the deadline is cut off. The rooms below,
+ * and the store as the last one, close after this.
+ */
+const stop = (server: Http.Server, drain: Duration.Duration) =>
+  Effect.gen(function* () {
+    const readiness = yield* Readiness
+    const connections = yield* ConnectionRegistry
+    const patience = Duration.max(Duration.subtract(drain, Duration.millis(1500)), Duration.millis(250))
+    yield* readiness.drain
+    yield* connections.drain.pipe(
+      Effect.zipRight(closed(server)),
+      Effect.interruptible,
+      Effect.timeoutOption(patience),
+      Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
+    )
+  })
+
+export const layer = (options: Options) =>
+  Layer.scoped(
+    Listening,
+    Effect.gen(function* () {
+      const listener = yield* Listener
+      const context = yield* Effect.context<Readiness | ConnectionRegistry>()
+      // A head or a body that comes in drops is cut off (slow senders, design §10); a stream is past both.
+      const server = Http.createServer({ keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 }, listener)
+      const url = yield* Effect.acquireRelease(listen(server, options), () =>
+        Effect.provide(stop(server, options.drain), context)
+      )
+      return Listening.of({ url })
+    })
+  )

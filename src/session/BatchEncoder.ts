@@ -1,0 +1,57 @@
+import type { NewEvent } from "../domain/Event.ts"
+import type { SessionId } from "../domain/Session.ts"
+import * as Frame from "../protocol/Frame.ts"
+import * as Batch from "../store/Batch.ts"
+import * as Frames from "../store/Frames.ts"
+
+/** Numbers the events of one turn and encodes each once, into as few batches as their bounds allow (hot path). */
+export interface BatchEncoder {
+  /** The seq of the last event added. */
+  readonly head: number
+  readonly add: (events: ReadonlyArray<NewEvent>) => void
+  /** The batches, in order. The last one carries the receipts: they are durable with the events, or neither is. */
+  readonly finish: (receipts: ReadonlyArray<Batch.Receipt>) => ReadonlyArray<Batch.Batch>
+}
+
+export const make = (log: {
+  readonly session: SessionId
+  readonly epoch: string
+  readonly creates: boolean
+  readonly head: number
+  readonly at: number
+}): BatchEncoder => {
+  const { at, epoch, session } = log
+  const batches: Array<Batch.Batch> = []
+  let head = log.head
+  let first = head + 1
+  let events: Array<NewEvent> = []
+  let text = ""
+
+  const cut = (receipts: ReadonlyArray<Batch.Receipt>) => {
+    const creates = log.creates && batches.length === 0
+    batches.push({ session, epoch, creates, first, last: head, at, events, frames: Frames.fromText(text), receipts })
+    first = head + 1
+    events = []
+    text = ""
+  }
+
+  return {
+    get head() {
+      return head
+    },
+    add: (added) => {
+      for (const event of added) {
+        const frame = Frame.event(epoch, head + 1, event.name, event.data)
+        const isFull = events.length >= Batch.maxEvents || text.length + frame.length > Batch.maxBytes
+        if (isFull && events.length > 0) cut([])
+        text += frame
+        events.push(event)
+        head += 1
+      }
+    },
+    finish: (receipts) => {
+      if (events.length > 0) cut(receipts)
+      return batches
+    }
+  }
+}

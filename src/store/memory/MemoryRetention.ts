@@ -1,0 +1,35 @@
+import type { SessionId } from "../../domain/Session.ts"
+import * as Piece from "../Piece.ts"
+import type { MemoryLog } from "./MemoryLog.ts"
+
+/** See `EventStore.expired`. The piece is counted over all sessions. */
+export const expired = (
+  logs: ReadonlyMap<SessionId, MemoryLog>,
+  cutoff: number
+): ReadonlyArray<{ readonly session: SessionId; readonly oldest: number }> => {
+  const found: Array<{ readonly session: SessionId; readonly oldest: number }> = []
+  let left = Piece.maxRows
+  for (const [session, { oldest, rows }] of logs) {
+    if (left === 0) break
+    const end = rows.slice(0, left).findIndex((row) => row.at >= cutoff)
+    const count = end < 0 ? Math.min(left, rows.length) : end
+    const last = rows[count - 1]?.last
+    if (last !== undefined) found.push({ session, oldest: Math.max(oldest, last + 1) })
+    left -= count
+  }
+  return found
+}
+
+/** See `EventStore.sweep`. What was removed is free already: only receipts are left to go. */
+export const sweep = (logs: Iterable<MemoryLog>, cutoff: number): boolean => {
+  let left = Piece.maxRows
+  for (const { receipts } of logs) {
+    for (const [key, { at }] of receipts) {
+      if (at >= cutoff) break
+      if (left === 0) return true
+      receipts.delete(key)
+      left -= 1
+    }
+  }
+  return false
+}

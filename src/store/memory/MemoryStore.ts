@@ -1,0 +1,90 @@
+import { Effect, Layer, Option } from "effect"
+import type { SessionId } from "../../domain/Session.ts"
+import type { Batch } from "../Batch.ts"
+import * as BatchRow from "../BatchRow.ts"
+import { EventStore, type SessionRecord } from "../EventStore.ts"
+import { LogMismatch } from "../LogMismatch.ts"
+import * as RowReader from "../RowReader.ts"
+import * as MemoryLog from "./MemoryLog.ts"
+import * as MemoryRetention from "./MemoryRetention.ts"
+
+type Logs = Map<SessionId, MemoryLog.MemoryLog>
+
+/** Before anything is stored, so that a commit is all or nothing. */
+const firstMismatch = (logs: Logs, batches: ReadonlyArray<Batch>): Batch | undefined => {
+  const planned = new Map<SessionId, Pick<MemoryLog.MemoryLog, "epoch" | "head">>()
+  return batches.find(({ creates, epoch, first, last, session }) => {
+    const known = planned.get(session) ?? logs.get(session)
+    planned.set(session, { epoch, head: last })
+    return creates ? known !== undefined : known?.epoch !== epoch || known.head + 1 !== first
+  })
+}
+
+const append = (logs: Logs, batch: Batch): void => {
+  const { at, epoch, first, last, receipts, session } = batch
+  const log = logs.get(session) ?? MemoryLog.make(epoch, first, at)
+  logs.set(session, log)
+  log.rows.push(BatchRow.fromBatch(batch))
+  log.head = last
+  log.updatedAt = Math.max(log.updatedAt, at)
+  for (const receipt of receipts) {
+    log.receipts.delete(receipt.key)
+    log.receipts.set(receipt.key, { receipt, at })
+  }
+}
+
+const record = (session: SessionId, log: MemoryLog.MemoryLog): SessionRecord => {
+  const { createdAt, epoch, head, oldest, state, updatedAt } = log
+  return { session, epoch, state, oldest, head, createdAt, updatedAt }
+}
+
+/** A store that forgets everything with its process: for tests and for logs that need not last. Bounded by retention alone. */
+export const make = Effect.sync((): typeof EventStore.Service => {
+  const logs: Logs = new Map()
+  return EventStore.of({
+    commit: (batches) =>
+      Effect.suspend(() => {
+        const mismatch = firstMismatch(logs, batches)
+        if (mismatch !== undefined) return Effect.die(new LogMismatch(mismatch))
+        for (const batch of batches) append(logs, batch)
+        return Effect.void
+      }),
+    load: (session) =>
+      Effect.sync(() => Option.map(Option.fromNullable(logs.get(session)), (log) => record(session, log))),
+    list: ({ after = "", limit, state }) =>
+      Effect.sync(() =>
+        Array.from(logs, ([session, log]) => record(session, log))
+          .filter((found) => found.session > after && (state === undefined || found.state === state))
+          .sort((a, b) => (a.session < b.session ? -1 : 1))
+          .slice(0, limit)
+      ),
+    readPage: (session, after, limit) =>
+      Effect.sync(() => {
+        const log = logs.get(session)
+        if (log === undefined) return Option.none()
+        const from = Math.max(after, log.oldest - 1)
+        return RowReader.page(MemoryLog.ascending(log, from), from, limit)
+      }),
+    readEvents: (session, range) =>
+      Effect.sync(() => {
+        const log = logs.get(session)
+        if (log === undefined) return []
+        const after = Math.max(range.after, log.oldest - 1)
+        const rows = range.order === "asc" ? MemoryLog.ascending(log, after) : MemoryLog.descending(log, range.before)
+        return RowReader.events(rows, { ...range, after })
+      }),
+    receipt: (session, key) =>
+      Effect.sync(() => Option.fromNullable(logs.get(session)?.receipts.get(key)?.receipt)),
+    remove: (session) => Effect.sync(() => logs.delete(session)),
+    trim: (session, oldest) =>
+      Effect.sync(() => {
+        const log = logs.get(session)
+        return log !== undefined && MemoryLog.trim(log, oldest)
+      }),
+    expired: (cutoff) => Effect.sync(() => MemoryRetention.expired(logs, cutoff)),
+    sweep: (cutoff) => Effect.sync(() => MemoryRetention.sweep(logs.values(), cutoff)),
+    check: Effect.void
+  })
+})
+
+export const layer: Layer.Layer<EventStore> = Layer.effect(EventStore, make)

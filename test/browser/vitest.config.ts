@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config"
+
+const report = process.env["SLUICE_TEST_REPORT"]
+
+/** Tests that need a browser: `npm run test:browser`. `CHROME_BIN` names it, else `chromium` from the PATH is meant. */
+export default defineConfig({
+  root: new URL("../..", import.meta.url).pathname,
+  test: {
+    pool: "forks",
+    include: ["test/browser/**/*.test.ts"],
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]
+  }
+})

@@ -1,0 +1,44 @@
+import { defineConfig } from "vitest/config"
+
+/** `.ci/run` counts from this file; a person needs none. */
+const report = process.env["SLUICE_TEST_REPORT"]
+
+const neverTests = ["**/node_modules/**", "**/dist/**", "test/architecture/fixture/**"]
+
+/** Tests that start processes: one file after the other, after all quick tests, so that nothing else takes their time. */
+const ofProcesses = (name: string, include: Array<string>, order: number) => ({
+  extends: true as const,
+  test: {
+    name,
+    include,
+    exclude: neverTests,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+    sequence: { groupOrder: order }
+  }
+})
+
+/** All tests but the browser's, which have `test/browser/vitest.config.ts`. */
+export default defineConfig({
+  test: {
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // A test that hangs on its way out must not hang the run.
+    teardownTimeout: 10_000,
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "quick",
+          include: ["test/**/*.test.ts"],
+          exclude: [...neverTests, "test/browser/**", "test/scenarios/**", "test/docs/Readme.test.ts"]
+        }
+      },
+      ofProcesses("scenarios", ["test/scenarios/**/*.test.ts"], 1),
+      ofProcesses("docs", ["test/docs/Readme.test.ts"], 2)
+    ]
+  }
+})
