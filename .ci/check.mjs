@@ -4,6 +4,7 @@
  *   node .ci/check.mjs [--without STAGE]…
  */
 import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
 
 const stages = {
   types: "types, and Effects that nobody runs",
@@ -19,7 +20,7 @@ const without = args.filter((_, index) => args[index - 1] === "--without")
 const npm = (...rest) =>
   spawnSync("npm", ["run", "--silent", ...rest], { stdio: "inherit", shell: process.platform === "win32" }).status === 0
 
-const ready = spawnSync(process.execPath, [new URL("ready.mjs", import.meta.url).pathname, "install"], {
+const ready = spawnSync(process.execPath, [fileURLToPath(new URL("ready.mjs", import.meta.url)), "install"], {
   stdio: "inherit"
 })
 if (ready.status !== 0) process.exit(1)

@@ -5,12 +5,13 @@
  *   node .ci/ready.mjs           install and build, each only when needed
  *   node .ci/ready.mjs install   install only
  *   node .ci/ready.mjs build     install when needed, build always
+ *   node .ci/ready.mjs bench     the same as the first, and compile the benchmarks
  */
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -93,6 +94,19 @@ const sourceHash = () => {
   return hash.digest("hex")
 }
 
+/** Compiles a project, and puts what else lies in `src/` (a page, a schema) where its compiled neighbour looks for it. */
+const compile = (project, target, source) => {
+  rmSync(target, { recursive: true, force: true })
+  const tsc = createRequire(join(root, "package.json")).resolve("typescript/bin/tsc")
+  if (!run(process.execPath, [tsc, "-p", project, "--outDir", target, "--noEmitOnError"])) {
+    rmSync(target, { recursive: true, force: true })
+    stop("the build failed")
+  }
+  for (const file of filesBelow("src")) {
+    if (!file.endsWith(".ts")) cpSync(file, join(target, source, relative("src", file)))
+  }
+}
+
 const stamp = "dist/.built-from"
 
 const build = (always) => {
@@ -101,17 +115,23 @@ const build = (always) => {
   say("building")
   // Beside the old build, which stays whole when this one fails.
   const next = `node_modules/.cache/sluice-build-${process.pid}`
-  const tsc = createRequire(join(root, "package.json")).resolve("typescript/bin/tsc")
-  if (!run(process.execPath, [tsc, "--outDir", next, "--noEmitOnError"])) {
-    rmSync(next, { recursive: true, force: true })
-    stop("the build failed")
-  }
+  compile(".", next, "")
   writeFileSync(join(next, ".built-from"), hash)
   rmSync("dist", { recursive: true, force: true })
-  renameSync(next, "dist")
+  cpSync(next, "dist", { recursive: true }) // a rename fails where node_modules is another file system
+  rmSync(next, { recursive: true })
 }
 
-const [task] = process.argv.slice(2)
-if (task !== undefined && task !== "install" && task !== "build") stop(`does not know "${task}"`)
+const tasks = {
+  ready: () => build(false),
+  install: () => undefined,
+  build: () => build(true),
+  bench: () => {
+    build(false)
+    compile("test/bench", "test/bench/dist", "src")
+  }
+}
+
+const task = tasks[process.argv[2] ?? "ready"] ?? stop(`does not know "${process.argv[2]}"`)
 install()
-if (task !== "install") build(task === "build")
+task()

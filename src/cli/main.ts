@@ -9,9 +9,19 @@ const [, , first = "serve", ...rest] = process.argv
 const command = first.startsWith("-") ? "serve" : first
 const args = first.startsWith("-") ? [first, ...rest] : rest
 
-const program = command === "serve" ? Serve.run(args) : Effect.as(Effect.sync(() => console.error(usage)), 1)
+const program =
+  command === "serve"
+    ? Serve.run(args)
+    : Effect.as(
+        Effect.sync(() => console.error(usage)),
+        1
+      )
 
 NodeRuntime.runMain(
-  Effect.flatMap(program, (code) => Effect.sync(() => { process.exitCode = code })),
+  Effect.flatMap(program, (code) =>
+    Effect.sync(() => {
+      process.exitCode = code
+    })
+  ),
   { disableErrorReporting: true, disablePrettyLogger: true }
 )

@@ -81,7 +81,8 @@ export class Connection implements Ear, Expiring {
   nextRead(): LiveSeam | undefined {
     if (this.full) return undefined
     const seam = this.seams.find(({ mode }) => mode === "log")
-    if (seam !== undefined && this.seams.length > 1) this.seams = [...this.seams.filter((other) => other !== seam), seam]
+    if (seam !== undefined && this.seams.length > 1)
+      this.seams = [...this.seams.filter((other) => other !== seam), seam]
     return seam
   }
 
@@ -103,7 +104,7 @@ export class Connection implements Ear, Expiring {
   flush(now: number): void {
     this.isDirty = false
     this.contained(() => {
-      if (!this.isOpen || this.full || this.outgoing.batches.length === 0) return
+      if (!this.isOpen || this.full || this.outgoing.count === 0) return
       this.wrote(SocketWriter.flush(this.form, this.outgoing, this.seams, this.socket), now)
     })
   }
@@ -214,7 +215,7 @@ export class Connection implements Ear, Expiring {
 
   /** The queue is full: what waits is dropped, and its sessions are read from the log at the client's own pace. */
   private fallBack(): void {
-    this.outgoing.drop(this.outgoing.batches.length)
+    this.outgoing.drop(this.outgoing.count)
     for (const seam of this.seams) {
       if (seam.mode !== "live") continue
       Metrics.logFallbacks.unsafeUpdate(1, [])

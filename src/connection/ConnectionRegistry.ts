@@ -223,5 +223,7 @@ export const make = (options: Options = defaults) =>
     })
   })
 
-export const layer = (options: Options = defaults): Layer.Layer<ConnectionRegistry, never, SessionRegistry | EventStore> =>
+export const layer = (
+  options: Options = defaults
+): Layer.Layer<ConnectionRegistry, never, SessionRegistry | EventStore> =>
   Layer.scoped(ConnectionRegistry, make(options))

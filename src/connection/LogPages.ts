@@ -22,7 +22,12 @@ export const next = (
   const { actor, seq } = seam
   if (form === "single") return sessions.readPage(actor, seq, singlePage)
   const { epoch, session } = actor
-  const range = { after: Math.max(seq, actor.oldest - 1), before: Number.MAX_SAFE_INTEGER, limit: manyPage, order: "asc" } as const
+  const range = {
+    after: Math.max(seq, actor.oldest - 1),
+    before: Number.MAX_SAFE_INTEGER,
+    limit: manyPage,
+    order: "asc"
+  } as const
   return Effect.map(store.readEvents(session, range), (events) => {
     const [first] = events
     const last = events[events.length - 1]

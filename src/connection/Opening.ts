@@ -57,18 +57,19 @@ const cursorOf = (seam: LiveSeam, position: ReplayPlan.Position, plan: ReplayPla
 export const reset = (opened: Opened): Opened => ({ ...opened, hello: { ...opened.hello, mode: "reset" } })
 
 /** The first frame of a stream, with what follows it at once. */
-export const greet = (
-  form: Form,
-  greeting: ControlFrame.Greeting,
-  opened: ReadonlyArray<Opened>
-): string => {
+export const greet = (form: Form, greeting: ControlFrame.Greeting, opened: ReadonlyArray<Opened>): string => {
   const rest = opened.map(({ text }) => text).join("")
   const [only] = opened
   if (form === "single" && only !== undefined) {
     const id = only.hello.cursor ?? Cursor.format(only.seam.place)
     return ControlFrame.hello({ ...greeting, ...only.hello }, id) + rest
   }
-  const places = new Map(opened.map(({ hello, seam }) => [seam.actor.session, Cursor.parse(hello.cursor ?? "") ?? seam.place]))
-  const hello = ControlFrame.hello({ ...greeting, sessions: opened.map(({ hello }) => hello) }, VectorCursor.format(places))
+  const places = new Map(
+    opened.map(({ hello, seam }) => [seam.actor.session, Cursor.parse(hello.cursor ?? "") ?? seam.place])
+  )
+  const hello = ControlFrame.hello(
+    { ...greeting, sessions: opened.map(({ hello }) => hello) },
+    VectorCursor.format(places)
+  )
   return hello + rest
 }

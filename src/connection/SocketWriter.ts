@@ -28,9 +28,7 @@ const wrapped = (batch: Batch): Frames.Frames => {
 const framesAfter = (form: Form, batch: Batch, seq: number): Frames.Frames => {
   const skip = seq - batch.first + 1
   if (form === "many") {
-    return skip <= 0
-      ? wrapped(batch)
-      : StoredBatch.wrap({ ...batch, first: seq + 1 }, batch.events.slice(skip))
+    return skip <= 0 ? wrapped(batch) : StoredBatch.wrap({ ...batch, first: seq + 1 }, batch.events.slice(skip))
   }
   if (skip <= 0) return batch.frames
   const bytes = Frames.bytes(batch.frames)
@@ -44,17 +42,21 @@ export const vectorBlock = (seams: ReadonlyArray<LiveSeam>): string =>
  * Writes what waits, until the socket is full. True while it is not. Batches at or before a seam's cursor are dropped; one
  * that does not follow it sends the seam to the log, which has the events between.
  */
-export const flush = (form: Form, outgoing: Outgoing, seams: ReadonlyArray<LiveSeam>, socket: StreamSocket): boolean => {
-  const { batches } = outgoing
-  const count = batches.length
+export const flush = (
+  form: Form,
+  outgoing: Outgoing,
+  seams: ReadonlyArray<LiveSeam>,
+  socket: StreamSocket
+): boolean => {
+  const { count } = outgoing
   const isGathered = count > 1 || form === "many"
   let done = 0
   let open = true
   let wrote = false
   if (isGathered) socket.cork()
   while (open && done < count) {
-    const batch = batches[done]
-    const seam = outgoing.seams[done]
+    const batch = outgoing.batch(done)
+    const seam = outgoing.seam(done)
     done += 1
     if (batch === undefined || seam === undefined || seam.mode !== "live" || batch.last <= seam.seq) continue
     if (batch.first > seam.seq + 1) {

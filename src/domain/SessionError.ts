@@ -53,10 +53,4 @@ export class StoreError extends Data.TaggedError("StoreError")<{
 }> {}
 
 /** Every way in which an append can fail. */
-export type AppendError =
-  | SessionEnded
-  | HeadConflict
-  | KeyConflict
-  | Overloaded
-  | SessionInterrupted
-  | StoreError
+export type AppendError = SessionEnded | HeadConflict | KeyConflict | Overloaded | SessionInterrupted | StoreError

@@ -24,7 +24,10 @@ export interface Options {
 
 type Conditions = Pick<Append, "expect"> & { readonly key: string | undefined }
 
-const expectation = (request: IncomingMessage, query: URLSearchParams | undefined): Either.Either<Append["expect"], InvalidRequest> => {
+const expectation = (
+  request: IncomingMessage,
+  query: URLSearchParams | undefined
+): Either.Either<Append["expect"], InvalidRequest> => {
   const match = header(request, "if-match")
   if (match !== undefined) {
     const cursor = Cursor.parse(match.replace(/^"(.*)"$/, "$1"))
@@ -37,7 +40,10 @@ const expectation = (request: IncomingMessage, query: URLSearchParams | undefine
   return Either.left(new InvalidRequest({ field: "expect", allowed: "must be the seq that you take for the head" }))
 }
 
-const conditions = (request: IncomingMessage, query: URLSearchParams | undefined): Either.Either<Conditions, InvalidRequest> => {
+const conditions = (
+  request: IncomingMessage,
+  query: URLSearchParams | undefined
+): Either.Either<Conditions, InvalidRequest> => {
   const expect = expectation(request, query)
   if (Either.isLeft(expect)) return Either.left(expect.left)
   const key = header(request, Paths.idempotencyKey)

@@ -1,9 +1,21 @@
-import type { AppendError, ConnectionNotFound, InvalidRequest, PayloadTooLarge, SessionNotFound } from "../domain/SessionError.ts"
+import type {
+  AppendError,
+  ConnectionNotFound,
+  InvalidRequest,
+  PayloadTooLarge,
+  SessionNotFound
+} from "../domain/SessionError.ts"
 import * as Cursor from "../protocol/Cursor.ts"
 import type { RequestError } from "./RequestError.ts"
 
 /** Everything that a route can answer instead of its success. */
-export type HttpError = AppendError | ConnectionNotFound | InvalidRequest | PayloadTooLarge | SessionNotFound | RequestError
+export type HttpError =
+  | AppendError
+  | ConnectionNotFound
+  | InvalidRequest
+  | PayloadTooLarge
+  | SessionNotFound
+  | RequestError
 
 export interface ErrorResponse {
   readonly status: number

@@ -31,7 +31,11 @@ export class Listener extends Context.Tag("sluice/http/Listener")<
 type Headers = Readonly<Record<string, string>>
 
 const send = (response: ServerResponse, status: number, headers: Headers, body: string): void => {
-  response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body), ...headers })
+  response.writeHead(status, {
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(body),
+    ...headers
+  })
   response.end(body)
 }
 
@@ -71,7 +75,13 @@ export const make = (options: Options) =>
     }
     const append = AppendRoute.make(sessions, options, once)
 
-    const hot = (request: IncomingMessage, response: ServerResponse, path: string, query: string | undefined, cors: Headers): boolean => {
+    const hot = (
+      request: IncomingMessage,
+      response: ServerResponse,
+      path: string,
+      query: string | undefined,
+      cors: Headers
+    ): boolean => {
       const { method } = request
       const refuse = (error: ErrorResponse.HttpError) => {
         const { body, headers, status } = ErrorResponse.make(error)
@@ -137,4 +147,5 @@ const methodProblem = (method: string, path: string): MethodNotAllowed | undefin
   return allow === undefined || allow.split(", ").includes(method) ? undefined : new MethodNotAllowed({ method, allow })
 }
 
-export const layer = (options: Options) => Layer.scoped(Listener, make(options)).pipe(Layer.provide(HttpServer.layerContext))
+export const layer = (options: Options) =>
+  Layer.scoped(Listener, make(options)).pipe(Layer.provide(HttpServer.layerContext))

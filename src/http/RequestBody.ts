@@ -11,7 +11,9 @@ export const problem = (request: IncomingMessage, limit: number): BodyError | un
   if (request.method === "GET") return undefined
   const encoding = header(request, "content-encoding")
   if (encoding !== undefined) return new UnsupportedEncoding({ encoding })
-  return Number(header(request, "content-length") ?? 0) > limit ? new PayloadTooLarge({ field: "body", limit }) : undefined
+  return Number(header(request, "content-length") ?? 0) > limit
+    ? new PayloadTooLarge({ field: "body", limit })
+    : undefined
 }
 
 /**

@@ -34,7 +34,8 @@ export const single = (
 ): Parsed<StreamRequest> => {
   const last = lastEventId ? Cursor.parse(lastEventId) : undefined
   const isBadCursor = Boolean(lastEventId) && last === undefined
-  const place = last === undefined ? position(get(query, "cursor"), get(query, "from")) : Either.right(ReplayPlan.at(last))
+  const place =
+    last === undefined ? position(get(query, "cursor"), get(query, "from")) : Either.right(ReplayPlan.at(last))
   return Either.map(place, (position) => ({ form: "single", watches: [{ session, position }], isBadCursor }))
 }
 
@@ -47,7 +48,8 @@ const watch = (
   const session = at < 0 ? text : text.slice(0, at)
   if (!isSessionId(session)) return invalid("session", sessionRule)
   const last = vector?.get(session)
-  const place = last === undefined ? position(at < 0 ? undefined : text.slice(at + 1), from) : Either.right(ReplayPlan.at(last))
+  const place =
+    last === undefined ? position(at < 0 ? undefined : text.slice(at + 1), from) : Either.right(ReplayPlan.at(last))
   return Either.map(place, (position) => ({ session, position }))
 }
 

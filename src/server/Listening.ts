@@ -71,7 +71,10 @@ export const layer = (options: Options) =>
       const listener = yield* Listener
       const context = yield* Effect.context<Readiness | ConnectionRegistry>()
       // A head or a body that comes in drops is cut off (slow senders, design §10); a stream is past both.
-      const server = Http.createServer({ keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 }, listener)
+      const server = Http.createServer(
+        { keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 },
+        listener
+      )
       const url = yield* Effect.acquireRelease(listen(server, options), () =>
         Effect.provide(stop(server, options.drain), context)
       )

@@ -18,7 +18,10 @@ export interface ServerConfig {
   readonly http: Listener.Options
   readonly readiness: Readiness.Options
   readonly listen: HttpListening.Options
-  readonly log: { readonly level: "trace" | "debug" | "info" | "warning" | "error" | "none"; readonly format: "pretty" | "json" }
+  readonly log: {
+    readonly level: "trace" | "debug" | "info" | "warning" | "error" | "none"
+    readonly format: "pretty" | "json"
+  }
 }
 
 /** A value that a setting does not allow. Its message is the one line that an operator sees. */

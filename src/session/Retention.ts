@@ -58,7 +58,10 @@ export const make = (options: {
     // Interrupted between two pieces: the rest is found again at the next start.
     yield* tick.pipe(
       Effect.catchAllCause((cause) =>
-        Effect.zipRight(Metric.increment(Metrics.storeErrors), Effect.logWarning("retention is tried again later", cause))
+        Effect.zipRight(
+          Metric.increment(Metrics.storeErrors),
+          Effect.logWarning("retention is tried again later", cause)
+        )
       ),
       Effect.schedule(Schedule.spaced(interval)),
       Effect.forkScoped

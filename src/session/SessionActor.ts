@@ -9,7 +9,14 @@ import { Cause, Either } from "effect"
 import type { NewEvent } from "../domain/Event.ts"
 import type { Log } from "../domain/ReplayPlan.ts"
 import type { SessionId, SessionState } from "../domain/Session.ts"
-import { type AppendError, HeadConflict, Overloaded, SessionEnded, SessionInterrupted, type StoreError } from "../domain/SessionError.ts"
+import {
+  type AppendError,
+  HeadConflict,
+  Overloaded,
+  SessionEnded,
+  SessionInterrupted,
+  type StoreError
+} from "../domain/SessionError.ts"
 import type { Batch, Receipt } from "../store/Batch.ts"
 import type { SessionRecord } from "../store/EventStore.ts"
 import type { Source, StoreWriter } from "../store/StoreWriter.ts"
@@ -68,6 +75,13 @@ const weigh = (events: ReadonlyArray<NewEvent>): number => {
   return bytes
 }
 
+/**
+ * What an idle actor holds instead of arrays of its own. An empty array that waits for the next turn grows old meanwhile;
+ * when it is dropped after that turn, it still holds all the young objects of its requests until a full collection:
+ * 20 % of the time went to the collector, against 4 with this.
+ */
+const none: Array<never> = []
+
 interface Answer {
   readonly append: Append
   readonly result: Either.Either<Appended, AppendError>
@@ -88,14 +102,14 @@ export class SessionActor implements Source {
   supervisor: Supervisor | undefined
   private readonly writer: StoreWriter["Type"]
   private readonly options: Options
-  private mailbox: Array<Append> = []
+  private mailbox: Array<Append> = none
   private mailboxBytes = 0
   private requested = false
   private running = true
-  private taken: Array<Append> = []
+  private taken: ReadonlyArray<Append> = none
   private takenBytes = 0
-  private answers: Array<Answer> = []
-  private batches: ReadonlyArray<Batch> = []
+  private answers: ReadonlyArray<Answer> = none
+  private batches: ReadonlyArray<Batch> = none
   private nextHead = 0
 
   constructor(
@@ -136,7 +150,8 @@ export class SessionActor implements Source {
       return append.done(Either.left(new Overloaded({ what: "session mailbox" })))
     }
     if (!this.writer.admit(bytes)) return append.done(Either.left(new Overloaded({ what: "store writer" })))
-    this.mailbox.push(append)
+    if (this.mailbox.length === 0) this.mailbox = [append]
+    else this.mailbox.push(append)
     this.mailboxBytes += bytes
     this.request()
   }
@@ -145,16 +160,23 @@ export class SessionActor implements Source {
     this.requested = false
     this.taken = this.mailbox
     this.takenBytes = this.mailboxBytes
-    this.mailbox = []
+    this.mailbox = none
     this.mailboxBytes = 0
     this.activeAt = at
-    const encoder = BatchEncoder.make({ session: this.session, epoch: this.epoch, creates: !this.exists, head: this.head, at })
+    const encoder = BatchEncoder.make({
+      session: this.session,
+      epoch: this.epoch,
+      creates: !this.exists,
+      head: this.head,
+      at
+    })
+    const answers: Array<Answer> = []
     const accepted: Array<{ readonly append: Append; readonly first: number; readonly last: number }> = []
     for (const append of this.taken) {
       const { expect } = append
       if (expect && (expect.seq !== encoder.head || (expect.epoch !== undefined && expect.epoch !== this.epoch))) {
         const head = { epoch: this.epoch, seq: encoder.head }
-        this.answers.push({ append, result: Either.left(new HeadConflict({ session: this.session, head })) })
+        answers.push({ append, result: Either.left(new HeadConflict({ session: this.session, head })) })
         continue
       }
       const first = encoder.head + 1
@@ -165,8 +187,9 @@ export class SessionActor implements Source {
     const receipts: Array<Receipt> = []
     for (const { append, first, last } of accepted) {
       if (append.receipt) receipts.push({ ...append.receipt, first, last, head })
-      this.answers.push({ append, result: Either.right({ epoch: this.epoch, first, last, head, repeated: false }) })
+      answers.push({ append, result: Either.right({ epoch: this.epoch, first, last, head, repeated: false }) })
     }
+    this.answers = answers
     this.nextHead = head
     this.batches = encoder.finish(receipts)
     return this.batches
@@ -187,7 +210,7 @@ export class SessionActor implements Source {
 
   publish(): void {
     const { batches } = this
-    this.batches = []
+    this.batches = none
     for (const batch of batches) {
       for (const watcher of this.watchers) {
         try {
@@ -202,7 +225,7 @@ export class SessionActor implements Source {
 
   failed(error: StoreError): void {
     const { answers } = this
-    this.batches = []
+    this.batches = none
     this.giveBack()
     // A conflict was judged by a head that the failed commit would have made: its producer gets the store's error too.
     for (const { append } of answers) append.done(Either.left(error))
@@ -212,7 +235,7 @@ export class SessionActor implements Source {
   died(cause: Cause.Cause<never>): void {
     const { taken } = this
     this.running = false
-    this.batches = []
+    this.batches = none
     this.giveBack()
     for (const append of taken) append.done(Either.left(new SessionInterrupted({ session: this.session })))
     this.supervisor?.died(cause)
@@ -239,7 +262,7 @@ export class SessionActor implements Source {
     this.running = false
     this.taken = this.mailbox
     this.takenBytes = this.mailboxBytes
-    this.mailbox = []
+    this.mailbox = none
     this.mailboxBytes = 0
     const { taken } = this
     this.giveBack()
@@ -263,8 +286,8 @@ export class SessionActor implements Source {
 
   private giveBack(): void {
     this.writer.release(this.taken.length, this.takenBytes)
-    this.taken = []
+    this.taken = none
     this.takenBytes = 0
-    this.answers = []
+    this.answers = none
   }
 }

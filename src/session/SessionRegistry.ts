@@ -151,10 +151,13 @@ export const make = (options: Options = defaults) =>
     }
 
     const load = (session: SessionId): Effect.Effect<SessionRecord, StoreError | SessionNotFound> =>
-      Effect.flatMap(store.load(session), Option.match({
-        onNone: () => Effect.fail(new SessionNotFound({ session })),
-        onSome: (record) => Effect.succeed({ ...record, oldest: summary(record).oldest })
-      }))
+      Effect.flatMap(
+        store.load(session),
+        Option.match({
+          onNone: () => Effect.fail(new SessionNotFound({ session })),
+          onSome: (record) => Effect.succeed({ ...record, oldest: summary(record).oldest })
+        })
+      )
 
     return SessionRegistry.of({
       find: (session) => actors.get(session),

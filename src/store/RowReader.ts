@@ -36,7 +36,8 @@ export const page = (
   for (const row of rows) {
     const from = Math.max(row.first, after + 1)
     if (parts.length === 0) first = from
-    const frames = from === row.first ? row.frames : row.frames.subarray(Frame.offsetAfter(row.frames, from - row.first))
+    const frames =
+      from === row.first ? row.frames : row.frames.subarray(Frame.offsetAfter(row.frames, from - row.first))
     const wanted = Math.min(row.last - from + 1, limit - (parts.length === 0 ? 0 : last - first + 1))
     if (from + wanted - 1 === row.last && frames.length <= room) {
       parts.push(frames)

@@ -147,7 +147,10 @@ export const make = (options: Options = defaults) =>
     )
 
     const survived = Effect.catchAllCause(both, (cause) =>
-      Effect.zipRight(Metric.increment(Metrics.writerFailures), Effect.logError("a turn of the store writer died", cause))
+      Effect.zipRight(
+        Metric.increment(Metrics.writerFailures),
+        Effect.logError("a turn of the store writer died", cause)
+      )
     )
 
     yield* Effect.addFinalizer(() => survived)

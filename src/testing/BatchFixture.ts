@@ -50,5 +50,4 @@ export const singles = (
   first: number,
   count: number,
   other: Partial<Pick<Batch.Batch, "epoch" | "at">> = {}
-): NonEmptyReadonlyArray<Batch.Batch> =>
-  Array.makeBy(count, (index) => ofNumbers(session, first + index, 1, other))
+): NonEmptyReadonlyArray<Batch.Batch> => Array.makeBy(count, (index) => ofNumbers(session, first + index, 1, other))

@@ -94,9 +94,9 @@ export const make = async (root: string, steps: ReadonlyArray<Step>) => {
     child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text))
     child.on("close", (exit) => (code = exit ?? -1))
     child.on("error", (error) => (output += error.message))
-    const started_ = { child, output: () => toWritten(output), code: () => code, looked: 0 }
-    started.push(started_)
-    return started_
+    const terminal: Running = { child, output: () => toWritten(output), code: () => code, looked: 0 }
+    started.push(terminal)
+    return terminal
   }
 
   const kill = (terminal: Running, signal: NodeJS.Signals) => {

@@ -9,7 +9,10 @@ const sqlite = Layer.unwrapScoped(
   Effect.map(TemporaryFile.make, (filename) => SqliteStore.layer({ filename, durability: "process" }))
 )
 
-for (const [engine, layer] of [["memory", MemoryStore.layer], ["sqlite", sqlite]] as const) {
+for (const [engine, layer] of [
+  ["memory", MemoryStore.layer],
+  ["sqlite", sqlite]
+] as const) {
   describe(`EventStore (${engine})`, () => {
     for (const { holds, says } of eventStoreContract) it.effect(says, () => Effect.provide(holds, layer))
   })

@@ -14,7 +14,9 @@ export const make = (filename: string, sql: string) =>
   Effect.gen(function* () {
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, ["--input-type=module", "-e", script, filename, sql], { stdio: ["ignore", "pipe", "ignore"] })
+        spawn(process.execPath, ["--input-type=module", "-e", script, filename, sql], {
+          stdio: ["ignore", "pipe", "ignore"]
+        })
       ),
       (child) => Effect.sync(() => child.kill("SIGKILL"))
     )

@@ -31,7 +31,10 @@ const withDatabase = (filename: string, sql: string) =>
   })
 
 describe("opening a SqliteStore", () => {
-  for (const [durability, level] of [["power", 2], ["process", 1]] as const) {
+  for (const [durability, level] of [
+    ["power", 2],
+    ["process", 1]
+  ] as const) {
     // promise 1
     it.scoped(`syncs as durability=${durability} needs, in WAL mode, and waits for no lock longer than 20 ms`, () =>
       Effect.gen(function* () {
@@ -41,7 +44,8 @@ describe("opening a SqliteStore", () => {
           ["journal_mode", "synchronous", "busy_timeout", "wal_autocheckpoint", "journal_size_limit"].map(pragma),
           ["wal", level, 20, 4000, 33_554_432]
         )
-      }))
+      })
+    )
   }
 
   it.scoped("finds everything again that was committed, removed and trimmed", () =>
@@ -68,15 +72,20 @@ describe("opening a SqliteStore", () => {
         }),
         layer(filename)
       )
-    }))
+    })
+  )
 
   it.scoped("refuses a file that another server of this process has, until that one is closed", () =>
     Effect.gen(function* () {
       const filename = yield* TemporaryFile.make
       const line = yield* Effect.provide(refusal(filename), layer(filename))
       assert.equal(line, "FILE is in use by another server")
-      yield* Effect.provide(Effect.flatMap(EventStore, (store) => store.check), layer(filename))
-    }))
+      yield* Effect.provide(
+        Effect.flatMap(EventStore, (store) => store.check),
+        layer(filename)
+      )
+    })
+  )
 
   it.scoped("refuses a file that another process has, and takes it when that one was killed with SIGKILL", () =>
     Effect.gen(function* () {
@@ -84,8 +93,12 @@ describe("opening a SqliteStore", () => {
       const other = yield* OtherServer.make(`${filename}.lock`, "begin exclusive")
       assert.equal(yield* refusal(filename), "FILE is in use by another server")
       yield* other.kill
-      yield* Effect.provide(Effect.flatMap(EventStore, (store) => store.check), layer(filename))
-    }))
+      yield* Effect.provide(
+        Effect.flatMap(EventStore, (store) => store.check),
+        layer(filename)
+      )
+    })
+  )
 
   it.scoped("keeps other processes from taking its file", () =>
     Effect.gen(function* () {
@@ -93,14 +106,16 @@ describe("opening a SqliteStore", () => {
       yield* SqliteStore.open({ filename, durability: "power" })
       const taken = yield* Effect.exit(OtherServer.make(`${filename}.lock`, "begin exclusive"))
       assert.equal(taken._tag, "Failure")
-    }))
+    })
+  )
 
   it.scoped("refuses a file that is not a database", () =>
     Effect.gen(function* () {
       const filename = yield* TemporaryFile.make
       fs.writeFileSync(filename, "These are minutes of a meeting, not a database.\n".repeat(200))
       assert.equal(yield* refusal(filename), "FILE cannot be used: file is not a database")
-    }))
+    })
+  )
 
   it.scoped("refuses a path that cannot be a file", () =>
     Effect.gen(function* () {
@@ -108,14 +123,16 @@ describe("opening a SqliteStore", () => {
       fs.mkdirSync(filename)
       assert.equal(yield* refusal(filename), "FILE cannot be opened: unable to open database file")
       assert.match(yield* refusal(`${filename}/no/such.db`), /^FILE cannot be locked: .*directory does not exist$/)
-    }))
+    })
+  )
 
   it.scoped("refuses a database of another application", () =>
     Effect.gen(function* () {
       const filename = yield* TemporaryFile.make
       yield* withDatabase(filename, "create table sessions (id text)")
       assert.match(yield* refusal(filename), /^FILE cannot be brought up to date: .*table sessions already exists$/)
-    }))
+    })
+  )
 
   it.scoped("refuses a file that a newer version has written, instead of misreading it", () =>
     Effect.gen(function* () {
@@ -123,13 +140,15 @@ describe("opening a SqliteStore", () => {
       yield* Effect.scoped(Layer.build(layer(filename)))
       yield* withDatabase(filename, "insert into migrations (migration_id, name) values (99, 'of_tomorrow')")
       assert.equal(yield* refusal(filename), "FILE was written by a newer version of the server")
-    }))
+    })
+  )
 
   it.scoped("refuses a file on which WAL mode cannot be had", () =>
     Effect.gen(function* () {
       const message = (yield* Effect.flip(SqliteConnection.make({ filename: ":memory:", durability: "power" }))).message
       assert.match(message, /journal_mode is memory and synchronous 2, but durability=power needs wal and 2$/)
-    }))
+    })
+  )
 
   it.scoped("keeps `:memory:` in a file that goes with it, so that two of them do not meet", () =>
     Effect.gen(function* () {
@@ -144,5 +163,6 @@ describe("opening a SqliteStore", () => {
         })
       )
       assert.deepEqual([db.open, fs.existsSync(db.name)], [false, false])
-    }))
+    })
+  )
 })

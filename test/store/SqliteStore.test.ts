@@ -17,7 +17,12 @@ const megabyte = 1_048_576
 const opened = Effect.gen(function* () {
   const filename = yield* TemporaryFile.make
   const db = yield* SqliteStore.open({ filename, durability: "process" })
-  return { filename, db, store: SqliteStore.make(db), pragma: (name: string) => db.pragma(name, { simple: true }) } as const
+  return {
+    filename,
+    db,
+    store: SqliteStore.make(db),
+    pragma: (name: string) => db.pragma(name, { simple: true })
+  } as const
 })
 
 /** `count` batches of one event of 250 KB. */
@@ -42,7 +47,8 @@ describe("SqliteStore", () => {
       db.pragma("max_page_count = 100000")
       yield* store.commit([ofNumbers("b", 1, 1), first, ...rest])
       assert.deepEqual([yield* seqs(store, a), yield* seqs(store, b)], [fromTo(1, 7), [1]])
-    }))
+    })
+  )
 
   it.scoped("still frees space when the disk is full", () =>
     Effect.gen(function* () {
@@ -53,29 +59,36 @@ describe("SqliteStore", () => {
       yield* store.trim(a, 3)
       yield* store.commit(large("a", 5, 1))
       assert.deepEqual(yield* seqs(store, a), [3, 4, 5])
-    }))
+    })
+  )
 
-  it.scoped("answers Busy within 300 ms while another process holds the write lock, reads meanwhile, and commits after it", () =>
-    Effect.gen(function* () {
-      const { filename, store } = yield* opened
-      yield* store.commit([ofNumbers("a", 1, 3)])
-      const other = yield* OtherServer.make(filename, "begin immediate")
-      const start = performance.now()
-      const errors = [
-        yield* Effect.flip(store.commit([ofNumbers("a", 4, 1)])),
-        yield* Effect.flip(store.trim(a, 2)),
-        yield* Effect.flip(store.remove(a)),
-        yield* Effect.flip(store.sweep(0)),
-        yield* Effect.flip(store.check)
-      ]
-      assert.ok(performance.now() - start < 5 * 300)
-      assert.deepEqual(errors.map(({ reason }) => reason), ["Busy", "Busy", "Busy", "Busy", "Busy"])
-      assert.deepEqual(yield* seqs(store, a), [1, 2, 3])
-      yield* other.kill
-      yield* store.check
-      yield* store.commit([ofNumbers("a", 4, 1)])
-      assert.deepEqual(yield* seqs(store, a), [1, 2, 3, 4])
-    }))
+  it.scoped(
+    "answers Busy within 300 ms while another process holds the write lock, reads meanwhile, and commits after it",
+    () =>
+      Effect.gen(function* () {
+        const { filename, store } = yield* opened
+        yield* store.commit([ofNumbers("a", 1, 3)])
+        const other = yield* OtherServer.make(filename, "begin immediate")
+        const start = performance.now()
+        const errors = [
+          yield* Effect.flip(store.commit([ofNumbers("a", 4, 1)])),
+          yield* Effect.flip(store.trim(a, 2)),
+          yield* Effect.flip(store.remove(a)),
+          yield* Effect.flip(store.sweep(0)),
+          yield* Effect.flip(store.check)
+        ]
+        assert.ok(performance.now() - start < 5 * 300)
+        assert.deepEqual(
+          errors.map(({ reason }) => reason),
+          ["Busy", "Busy", "Busy", "Busy", "Busy"]
+        )
+        assert.deepEqual(yield* seqs(store, a), [1, 2, 3])
+        yield* other.kill
+        yield* store.check
+        yield* store.commit([ofNumbers("a", 4, 1)])
+        assert.deepEqual(yield* seqs(store, a), [1, 2, 3, 4])
+      })
+  )
 
   it.scoped("keeps the WAL within 32 MiB however much is committed, also after one large commit", () =>
     Effect.gen(function* () {
@@ -87,7 +100,8 @@ describe("SqliteStore", () => {
       yield* store.commit(large("b", 161, 1))
       yield* store.commit(large("b", 162, 1))
       assert.ok(walBytes(filename) <= 32 * megabyte, `${walBytes(filename)} after a large commit`)
-    }))
+    })
+  )
 
   it.scoped("gives the space of what was trimmed and removed to later events: the file does not grow for ever", () =>
     Effect.gen(function* () {
@@ -102,7 +116,8 @@ describe("SqliteStore", () => {
         pages.push(Number(pragma("page_count")))
       }
       assert.ok(Math.max(...pages) < 1.1 * (pages[0] ?? 0), `${pages}`)
-    }))
+    })
+  )
 
   it.scoped("frees at most 500 rows and 4 MiB in one step", () =>
     Effect.gen(function* () {
@@ -113,15 +128,18 @@ describe("SqliteStore", () => {
       const left: Array<number | undefined> = []
       while (yield* store.trim(a, 542)) left.push(rows())
       assert.deepEqual([...left, rows()], [41, 24, 8, 0])
-    }))
+    })
+  )
 
   it.effect("tells by its reason whether another try can help", () =>
     Effect.gen(function* () {
       const reason = (code: string) =>
         Effect.map(
-          Effect.flip(attempt(() => {
-            throw new SQLite.SqliteError("told", code)
-          })),
+          Effect.flip(
+            attempt(() => {
+              throw new SQLite.SqliteError("told", code)
+            })
+          ),
           (error) => error.reason
         )
       const codes = {
@@ -133,15 +151,19 @@ describe("SqliteStore", () => {
       for (const [expected, each] of Object.entries(codes)) {
         for (const code of each) assert.equal(yield* reason(code), expected, code)
       }
-    }))
+    })
+  )
 
   it.effect("dies of what only a bug can cause", () =>
     Effect.gen(function* () {
       for (const bug of [new TypeError("of ours"), new SQLite.SqliteError("unique", "SQLITE_CONSTRAINT_UNIQUE")]) {
-        const exit = yield* Effect.exit(attempt(() => {
-          throw bug
-        }))
+        const exit = yield* Effect.exit(
+          attempt(() => {
+            throw bug
+          })
+        )
         assert.deepEqual(exit, Exit.die(bug))
       }
-    }))
+    })
+  )
 })

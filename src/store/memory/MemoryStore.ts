@@ -73,8 +73,7 @@ export const make = Effect.sync((): typeof EventStore.Service => {
         const rows = range.order === "asc" ? MemoryLog.ascending(log, after) : MemoryLog.descending(log, range.before)
         return RowReader.events(rows, { ...range, after })
       }),
-    receipt: (session, key) =>
-      Effect.sync(() => Option.fromNullable(logs.get(session)?.receipts.get(key)?.receipt)),
+    receipt: (session, key) => Effect.sync(() => Option.fromNullable(logs.get(session)?.receipts.get(key)?.receipt)),
     remove: (session) => Effect.sync(() => logs.delete(session)),
     trim: (session, oldest) =>
       Effect.sync(() => {

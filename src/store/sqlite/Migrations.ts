@@ -66,7 +66,10 @@ export const run = (filename: string): Effect.Effect<void, StoreOpenError.StoreO
     Effect.filterOrFail(
       ([row]) => row?.applied === Object.keys(migrations).length,
       () =>
-        new StoreOpenError.StoreOpenError({ filename, message: `${filename} was written by a newer version of the server` })
+        new StoreOpenError.StoreOpenError({
+          filename,
+          message: `${filename} was written by a newer version of the server`
+        })
     ),
     Effect.asVoid
   )

@@ -48,7 +48,8 @@ export const make = (options: Options): Effect.Effect<SQLite.Database, StoreOpen
     const { journal, level } = yield* configure(db, options)
     // A file system without shared memory, or a build of SQLite with other defaults, may refuse them without an error.
     if (journal !== "wal" || level !== synchronous[durability].level) {
-      const message = `${filename} cannot be used: journal_mode is ${journal} and synchronous ${level}, ` +
+      const message =
+        `${filename} cannot be used: journal_mode is ${journal} and synchronous ${level}, ` +
         `but durability=${durability} needs wal and ${synchronous[durability].level}`
       return yield* new StoreOpenError.StoreOpenError({ filename, message })
     }

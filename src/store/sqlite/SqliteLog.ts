@@ -1,14 +1,14 @@
 /**
  * The log itself (hot path): commits batches and reads pages, over prepared statements of better-sqlite3.
  *
- * A statement through effect-sql costs 15 to 50 µs (compile, cache, semaphore, span), one here 1 to 7 µs: with a row per
- * batch and a batch per session and turn, that is the difference between 40 k and 130 k rows/s. It also has no way to
- * stop reading in the middle of a result, and rows have up to 256 KiB.
+ * A statement through effect-sql costs 15 to 50 µs (compile, cache, semaphore, span); a batch costs 6 µs here, its
+ * statement included (1,000 sessions in a commit). It also has no way to stop reading in the middle of a result, and
+ * rows have 256 KiB and more.
  */
 import type SQLite from "better-sqlite3"
 import { Effect, type Option } from "effect"
-import type { StoreError } from "../../domain/SessionError.ts"
 import type { Event } from "../../domain/Event.ts"
+import type { StoreError } from "../../domain/SessionError.ts"
 import type { Batch } from "../Batch.ts"
 import * as BatchRow from "../BatchRow.ts"
 import type { EventRange, Page } from "../EventStore.ts"

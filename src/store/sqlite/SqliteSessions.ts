@@ -1,8 +1,8 @@
 import type SQLite from "better-sqlite3"
 import { Effect, Option, Schema } from "effect"
 import { SessionId, SessionState } from "../../domain/Session.ts"
-import type { SessionRecord } from "../EventStore.ts"
 import type { Receipt } from "../Batch.ts"
+import type { SessionRecord } from "../EventStore.ts"
 import { attempt } from "./SqliteFailure.ts"
 
 /** `head` and `updatedAt` are told by the newest batch: nothing of a session is written per commit (see `Migrations`). */
@@ -41,13 +41,23 @@ export const make = (db: SQLite.Database, forget: () => void) => {
   })
   return {
     load: (session: string) =>
-      attempt((): Option.Option<SessionRecord> => Option.map(Option.fromNullable(one.get(session)), (row) => decode(row))),
-    list: (query: { readonly state?: SessionState | undefined; readonly after?: string | undefined; readonly limit: number }) =>
+      attempt(
+        (): Option.Option<SessionRecord> => Option.map(Option.fromNullable(one.get(session)), (row) => decode(row))
+      ),
+    list: (query: {
+      readonly state?: SessionState | undefined
+      readonly after?: string | undefined
+      readonly limit: number
+    }) =>
       attempt((): ReadonlyArray<SessionRecord> => {
         const { after = "", limit, state = null } = query
         return some.all({ after, state, limit }).map((row) => decode(row))
       }),
     receipt: (session: string, key: string) => attempt(() => Option.fromNullable(receipt.get(session, key))),
-    remove: (session: string) => Effect.tap(attempt(() => remove.immediate(session)), () => Effect.sync(forget))
+    remove: (session: string) =>
+      Effect.tap(
+        attempt(() => remove.immediate(session)),
+        () => Effect.sync(forget)
+      )
   }
 }

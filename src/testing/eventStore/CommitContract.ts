@@ -1,11 +1,11 @@
 import * as assert from "node:assert/strict"
 import { Effect, Exit, Option } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { SessionId } from "../../domain/Session.ts"
+import type { Batch } from "../../store/Batch.ts"
 import { LogMismatch } from "../../store/LogMismatch.ts"
 import * as BatchFixture from "../BatchFixture.ts"
 import { a, all, b, fromTo, type Rule, rule, seqs, type Store } from "./Rule.ts"
-import type { SessionId } from "../../domain/Session.ts"
-import type { Batch } from "../../store/Batch.ts"
-import type { NonEmptyReadonlyArray } from "effect/Array"
 
 const { at, ofNumbers } = BatchFixture
 
@@ -24,15 +24,20 @@ export const commitContract: ReadonlyArray<Rule> = [
       yield* store.commit([ofNumbers("a", 1, 2)])
       yield* store.commit([ofNumbers("a", 3, 1), ofNumbers("a", 4, 3)])
       assert.deepEqual(yield* seqs(store, a), fromTo(1, 6))
-      assert.deepEqual((yield* store.readEvents(a, all)).map(({ data }) => data), ["1", "2", "3", "4", "5", "6"])
-    })),
+      assert.deepEqual(
+        (yield* store.readEvents(a, all)).map(({ data }) => data),
+        ["1", "2", "3", "4", "5", "6"]
+      )
+    })
+  ),
 
   rule("commits several sessions at once and keeps their logs apart", (store) =>
     Effect.gen(function* () {
       yield* store.commit([ofNumbers("a", 1, 1), ofNumbers("b", 1, 2)])
       yield* store.commit([ofNumbers("b", 3, 1), ofNumbers("a", 2, 3), ofNumbers("b", 4, 1)])
       assert.deepEqual([yield* seqs(store, a), yield* seqs(store, b)], [fromTo(1, 4), fromTo(1, 4)])
-    })),
+    })
+  ),
 
   rule("stores all batches of a commit or none, also when the last one is refused", (store) =>
     Effect.gen(function* () {
@@ -41,7 +46,8 @@ export const commitContract: ReadonlyArray<Rule> = [
       assert.deepEqual([yield* head(store, a), yield* store.load(b)], [1, Option.none()])
       yield* store.commit([ofNumbers("a", 2, 1), ofNumbers("b", 1, 1)])
       assert.deepEqual([yield* head(store, a), yield* head(store, b)], [2, 1])
-    })),
+    })
+  ),
 
   rule("gives no number twice and leaves none out: a batch that is not the next one is refused", (store) =>
     Effect.gen(function* () {
@@ -52,8 +58,12 @@ export const commitContract: ReadonlyArray<Rule> = [
       yield* refused(store, [ofNumbers("a", 6, 1, { epoch: "other" })])
       yield* refused(store, [ofNumbers("b", 1, 1, { creates: false })])
       assert.deepEqual(yield* seqs(store, a), fromTo(1, 5))
-      assert.equal(new LogMismatch(ofNumbers("a", 7, 1)).message, "event 7 of epoch e1 is not the next one of session a")
-    })),
+      assert.equal(
+        new LogMismatch(ofNumbers("a", 7, 1)).message,
+        "event 7 of epoch e1 is not the next one of session a"
+      )
+    })
+  ),
 
   rule("tells of a session what its first and last commit made of it, and of an unknown one nothing", (store) =>
     Effect.gen(function* () {
@@ -63,7 +73,8 @@ export const commitContract: ReadonlyArray<Rule> = [
       assert.deepEqual(yield* store.load(a), Option.some(first))
       yield* store.commit([ofNumbers("a", 3, 1, { at: at + 7000 }), ofNumbers("b", 1, 1, { at: at + 9000 })])
       assert.deepEqual(yield* store.load(a), Option.some({ ...first, head: 3, updatedAt: at + 7000 }))
-    })),
+    })
+  ),
 
   rule("knows the head of no event, of one, of several, and beside another session (S60)", (store) =>
     Effect.gen(function* () {
@@ -72,7 +83,8 @@ export const commitContract: ReadonlyArray<Rule> = [
       assert.equal(yield* head(store, a), 1)
       yield* store.commit([ofNumbers("a", 2, 9), ofNumbers("b", 1, 40)])
       assert.deepEqual([yield* head(store, a), yield* head(store, b)], [10, 40])
-    })),
+    })
+  ),
 
   rule("keeps a receipt with its batch, and gives it back by session and key", (store) =>
     Effect.gen(function* () {
@@ -83,7 +95,8 @@ export const commitContract: ReadonlyArray<Rule> = [
       assert.deepEqual([yield* store.receipt(a, "x"), yield* store.receipt(b, "k")], [Option.none(), Option.none()])
       yield* store.commit([ofNumbers("a", 3, 1, { receipts: [{ ...receipt, head: 3 }] })])
       assert.deepEqual(yield* store.receipt(a, "k"), Option.some({ ...receipt, head: 3 }))
-    })),
+    })
+  ),
 
   rule("keeps no receipt of a commit that was refused", (store) =>
     Effect.gen(function* () {
@@ -91,7 +104,8 @@ export const commitContract: ReadonlyArray<Rule> = [
       yield* refused(store, [ofNumbers("a", 1, 1, { receipts }), ofNumbers("b", 2, 1)])
       yield* store.commit([ofNumbers("a", 1, 1)])
       assert.deepEqual(yield* store.receipt(a, "k"), Option.none())
-    })),
+    })
+  ),
 
   rule("lists sessions by id, from any place on, at most so many", (store) =>
     Effect.gen(function* () {
@@ -102,15 +116,23 @@ export const commitContract: ReadonlyArray<Rule> = [
       assert.deepEqual(yield* names("a", 10), ["b~ 1", "c 3"])
       assert.deepEqual(yield* names("aa", 1), ["b~ 1"])
       assert.deepEqual(yield* names("c", 10), [])
-    })),
+    })
+  ),
 
   rule("lists the sessions of one state", (store) =>
     Effect.gen(function* () {
       yield* store.commit([ofNumbers("a", 1, 1), ofNumbers("b", 1, 1)])
-      assert.deepEqual((yield* store.list({ state: "CREATED", limit: 10 })).map(({ session }) => session), [a, b])
-      assert.deepEqual((yield* store.list({ state: "CREATED", after: "a", limit: 10 })).map(({ session }) => session), [b])
+      assert.deepEqual(
+        (yield* store.list({ state: "CREATED", limit: 10 })).map(({ session }) => session),
+        [a, b]
+      )
+      assert.deepEqual(
+        (yield* store.list({ state: "CREATED", after: "a", limit: 10 })).map(({ session }) => session),
+        [b]
+      )
       assert.deepEqual(yield* store.list({ state: "ENDED", limit: 10 }), [])
-    })),
+    })
+  ),
 
   rule("says whether it can be written now", (store) => store.check)
 ]

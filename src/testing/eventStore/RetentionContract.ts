@@ -16,7 +16,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
       assert.equal(yield* store.trim(a, 8), false)
       assert.deepEqual([yield* seqs(store, a), yield* seqs(store, b)], [fromTo(8, 10), fromTo(1, 10)])
       assert.deepEqual(Option.getOrThrow(yield* store.load(a)).oldest, 8)
-    })),
+    })
+  ),
 
   rule("keeps the head and the time of the last commit when retention removed everything (S60)", (store) =>
     Effect.gen(function* () {
@@ -26,7 +27,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
       const found = Option.getOrThrow(yield* store.load(a))
       assert.deepEqual([found.oldest, found.head, found.updatedAt], [9, 8, at + 500])
       assert.deepEqual([yield* seqs(store, a), yield* store.readPage(a, 0, 10)], [[], Option.none()])
-    })),
+    })
+  ),
 
   rule("gives no number twice after everything was removed (S67)", (store) =>
     Effect.gen(function* () {
@@ -36,7 +38,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
       assert.deepEqual(yield* seqs(store, a), [5, 6])
       yield* expectPage(store, a, 0, 10, 5, 6)
       yield* expectPage(store, a, 4, 10, 5, 6)
-    })),
+    })
+  ),
 
   rule("never brings back what was trimmed, and never trims what is not there yet", (store) =>
     Effect.gen(function* () {
@@ -48,17 +51,21 @@ export const retentionContract: ReadonlyArray<Rule> = [
       const found = Option.getOrThrow(yield* store.load(a))
       assert.deepEqual([found.oldest, found.head], [11, 10])
       assert.equal(yield* store.trim(b, 5), false)
-    })),
+    })
+  ),
 
-  rule("frees a large log in pieces and says when more is left, while all of it is hidden from the first piece on", (store) =>
-    Effect.gen(function* () {
-      yield* store.commit(singles("a", 1, 1203))
-      assert.equal(yield* store.trim(a, 1202), true)
-      assert.deepEqual(yield* seqs(store, a), [1202, 1203])
-      assert.equal(Option.getOrThrow(yield* store.load(a)).head, 1203)
-      assert.deepEqual([yield* store.trim(a, 1202), yield* store.trim(a, 1202)], [true, false])
-      assert.deepEqual(yield* seqs(store, a), [1202, 1203])
-    })),
+  rule(
+    "frees a large log in pieces and says when more is left, while all of it is hidden from the first piece on",
+    (store) =>
+      Effect.gen(function* () {
+        yield* store.commit(singles("a", 1, 1203))
+        assert.equal(yield* store.trim(a, 1202), true)
+        assert.deepEqual(yield* seqs(store, a), [1202, 1203])
+        assert.equal(Option.getOrThrow(yield* store.load(a)).head, 1203)
+        assert.deepEqual([yield* store.trim(a, 1202), yield* store.trim(a, 1202)], [true, false])
+        assert.deepEqual(yield* seqs(store, a), [1202, 1203])
+      })
+  ),
 
   rule("finds, for each session, what was committed before a time, and nothing committed at it", (store) =>
     Effect.gen(function* () {
@@ -71,7 +78,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
       yield* untilDone(store.trim(a, 3))
       yield* untilDone(store.trim(b, 2))
       assert.deepEqual(sorted(yield* store.expired(at + 10)), [])
-    })),
+    })
+  ),
 
   rule("comes to the end of what expired piece by piece, however much it is", (store) =>
     Effect.gen(function* () {
@@ -84,7 +92,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
       })
       yield* untilDone(step)
       assert.deepEqual([yield* seqs(store, a), yield* seqs(store, b)], [[701], [701]])
-    })),
+    })
+  ),
 
   rule("forgets a removed session at once, with its receipts", (store) =>
     Effect.gen(function* () {
@@ -93,9 +102,13 @@ export const retentionContract: ReadonlyArray<Rule> = [
       assert.deepEqual([yield* store.remove(a), yield* store.remove(a)], [true, false])
       assert.deepEqual([yield* store.load(a), yield* store.readPage(a, 0, 10)], [Option.none(), Option.none()])
       assert.deepEqual([yield* store.readEvents(a, all), yield* store.receipt(a, "k")], [[], Option.none()])
-      assert.deepEqual((yield* store.list({ limit: 10 })).map(({ session }) => session), [b])
+      assert.deepEqual(
+        (yield* store.list({ limit: 10 })).map(({ session }) => session),
+        [b]
+      )
       assert.deepEqual(sorted(yield* store.expired(at + 1)), ["b from 2"])
-    })),
+    })
+  ),
 
   rule("begins a removed session anew at 1 with another epoch, and the old log never shines through (S68)", (store) =>
     Effect.gen(function* () {
@@ -103,7 +116,15 @@ export const retentionContract: ReadonlyArray<Rule> = [
       yield* store.commit([ofNumbers("a", 1, 3, { receipts })])
       yield* store.remove(a)
       yield* store.commit([ofNumbers("a", 1, 1, { epoch: "e2", at: at + 5 })])
-      const record = { session: a, epoch: "e2", state: "CREATED", oldest: 1, head: 1, createdAt: at + 5, updatedAt: at + 5 }
+      const record = {
+        session: a,
+        epoch: "e2",
+        state: "CREATED",
+        oldest: 1,
+        head: 1,
+        createdAt: at + 5,
+        updatedAt: at + 5
+      }
       for (const when of ["before", "after"]) {
         assert.deepEqual(yield* store.load(a), Option.some(record), `${when} the sweep`)
         assert.deepEqual(yield* seqs(store, a), [1])
@@ -112,7 +133,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
         yield* untilDone(store.sweep(at))
       }
       yield* store.commit([ofNumbers("a", 2, 1, { epoch: "e2" })])
-    })),
+    })
+  ),
 
   rule("sweeps what was removed, however much, and leaves the others alone", (store) =>
     Effect.gen(function* () {
@@ -122,7 +144,8 @@ export const retentionContract: ReadonlyArray<Rule> = [
       yield* untilDone(store.sweep(at))
       assert.equal(yield* store.sweep(at), false)
       assert.deepEqual(yield* seqs(store, b), [1, 2])
-    })),
+    })
+  ),
 
   rule("sweeps receipts older than a time, however many, and keeps the others", (store) =>
     Effect.gen(function* () {
@@ -136,5 +159,6 @@ export const retentionContract: ReadonlyArray<Rule> = [
       for (const key of ["1", "600", "1100"]) assert.deepEqual(yield* store.receipt(a, key), Option.none())
       assert.ok(Option.isSome(yield* store.receipt(a, "new")))
       assert.deepEqual(yield* seqs(store, a), [1, 2])
-    }))
+    })
+  )
 ]

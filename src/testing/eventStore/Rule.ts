@@ -34,7 +34,14 @@ export const fromTo = (first: number, last: number): ReadonlyArray<number> =>
 export const text = (page: Page): string => Frames.bytes(page.frames).toString()
 
 /** Asserts a page and gives it. */
-export const expectPage = (store: Store, session: SessionId, after: number, limit: number, first: number, last: number) =>
+export const expectPage = (
+  store: Store,
+  session: SessionId,
+  after: number,
+  limit: number,
+  first: number,
+  last: number
+) =>
   Effect.map(store.readPage(session, after, limit), (found) => {
     const page = Option.getOrElse(found, () => assert.fail(`no page of ${session} after ${after}`))
     assert.deepEqual([page.first, page.last], [first, last])

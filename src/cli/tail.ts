@@ -1,0 +1,101 @@
+import { Effect, Stream } from "effect"
+import type { Gap } from "../client/core/Reader.ts"
+import * as Cursor from "../protocol/Cursor.ts"
+import { type CommandError, failed, misused } from "./CommandError.ts"
+import type { Delivery } from "./Delivery.ts"
+import * as Flags from "./Flags.ts"
+import * as Following from "./Following.ts"
+import * as Remote from "./Remote.ts"
+import * as StandardOutput from "./StandardOutput.ts"
+
+export const usage = `usage: sluice tail SESSION [flags]
+
+Prints a session's events as they come, one after the other without a hole, over any number of disconnects.
+
+  --from WHERE     start or head (default head)
+  --cursor CURSOR  go on after EPOCH.SEQ instead
+  --json           one JSON object a line: session, epoch, seq, name, data
+  --until-live     stop when all that is stored was printed
+  --no-history     do not fill gaps from history, only tell of them
+  --verbose        tell of the connection on standard error, also when it is no terminal
+${Remote.usage}`
+
+const options = {
+  ...Remote.flags,
+  from: { type: "string", default: "head" },
+  cursor: { type: "string" },
+  json: { type: "boolean", default: false },
+  follow: { type: "boolean", short: "f", default: true },
+  "until-live": { type: "boolean", default: false },
+  "no-history": { type: "boolean", default: false },
+  verbose: { type: "boolean", default: false }
+} as const
+
+const place = (from: string, cursor: string | undefined): Effect.Effect<Following.Options["from"], CommandError> => {
+  if (cursor === undefined) {
+    if (from === "start" || from === "head") return Effect.succeed(from)
+    return Effect.fail(misused(`--from ${from.slice(0, 200)} is not allowed: start or head`, usage))
+  }
+  const parsed = Cursor.parse(cursor)
+  if (parsed !== undefined) return Effect.succeed(parsed)
+  return Effect.fail(misused(`--cursor ${cursor.slice(0, 200)} is not allowed: EPOCH.SEQ`, usage))
+}
+
+const describe = ({ after, epoch, missed, next, reason }: Gap): string =>
+  missed === null
+    ? `events were missed, nobody knows how many (${reason}); going on with ${epoch}.${next}`
+    : `${missed} events were missed (${reason}): ${epoch}.${after + 1} .. ${epoch}.${next - 1}`
+
+const state = (delivery: Delivery): string | undefined => {
+  switch (delivery._tag) {
+    case "Connected":
+      return `connected (${delivery.mode})`
+    case "Live":
+      return delivery.cursor === undefined ? "live" : `live at ${Cursor.format(delivery.cursor)}`
+    case "Offline":
+      return `offline: ${delivery.why}; next try in ${(delivery.millis / 1000).toFixed(1)} s`
+    case "End":
+      return delivery.reason === "deleted" ? "the session was deleted" : "the session has ended"
+    default:
+      return undefined
+  }
+}
+
+const json = (session: string, delivery: Delivery): string => {
+  if (delivery._tag === "Gap") return `${JSON.stringify({ gap: { session, ...delivery.gap } })}\n`
+  if (delivery._tag !== "Events") return ""
+  const { epoch } = delivery
+  return delivery.events
+    .map(({ data, name, seq }) => `${JSON.stringify({ session, epoch, seq, name, data })}\n`)
+    .join("")
+}
+
+const text = (delivery: Delivery): string =>
+  delivery._tag === "Events" ? delivery.events.map(({ data }) => `${data}\n`).join("") : ""
+
+export const run = (args: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { positionals, values } = yield* Flags.parse(args, options, usage)
+    const session = yield* Flags.session(positionals, usage)
+    const remote = yield* Remote.make(values, usage)
+    const from = yield* place(values.from, values.cursor)
+    const isTold = values.verbose || process.stderr.isTTY === true
+
+    const show = (delivery: Delivery) =>
+      Effect.gen(function* () {
+        const shown = values.json ? json(session, delivery) : text(delivery)
+        if (shown !== "") yield* StandardOutput.write(shown)
+        const told = delivery._tag === "Gap" ? describe(delivery.gap) : isTold ? state(delivery) : undefined
+        if (told !== undefined) yield* StandardOutput.complain(`sluice: ${told}`)
+      })
+
+    yield* Following.stream({ remote, session, from, fillsGaps: !values["no-history"] }).pipe(
+      Stream.takeUntil(({ _tag }) => _tag === "Live" && values["until-live"]),
+      Stream.runForEach(show),
+      Effect.catchTags({
+        Refused: ({ text }) => Effect.fail(failed(`${remote.url} refuses: ${text}`)),
+        OutputClosed: () => Effect.void
+      })
+    )
+    return 0
+  })
