@@ -18,3 +18,6 @@ export const guard: Effect.Effect<void> = Effect.sync(() => {
 
 /** One line for the operator. */
 export const complain = (line: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(`${line}\n`))
+
+/** Writes the terminal's present line anew, without an end. */
+export const rewrite = (line: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(`\r\x1b[K${line}`))

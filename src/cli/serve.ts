@@ -1,50 +1,79 @@
-import { parseArgs } from "node:util"
-import { Cause, Effect, Either, Logger, LogLevel } from "effect"
+import { Effect, Logger, LogLevel } from "effect"
 import * as Listening from "../server/Listening.ts"
 import * as Server from "../server/Server.ts"
 import * as ServerConfig from "../server/ServerConfig.ts"
+import { type Setting, settings } from "../server/Settings.ts"
+import { CommandError, failed, misused } from "./CommandError.ts"
+import * as Flags from "./Flags.ts"
+import * as NextSteps from "./NextSteps.ts"
+import * as StandardOutput from "./StandardOutput.ts"
 
-const flags = {
-  port: { type: "string" },
-  host: { type: "string" },
-  store: { type: "string" },
-  durability: { type: "string" },
-  heartbeat: { type: "string" },
-  "replay-cap": { type: "string" },
-  "callback-url": { type: "string" },
-  insecure: { type: "boolean" }
+const table = Object.values<Setting<unknown>>(settings)
+
+const row = ({ default: value, env, flag, meaning }: Setting<unknown>): string =>
+  `  ${(flag === undefined ? "" : `--${flag}`).padEnd(15)} ${env.padEnd(28)} ${meaning} (${value})`
+
+export const usage = `usage: sluice [serve] [flags]
+
+Serves sessions. Flags decide before the environment; the default is in parentheses.
+
+${table.map(row).join("\n")}
+  --insecure                                   listen on any address without a key`
+
+const text = { type: "string" } as const
+
+const options = {
+  port: text,
+  host: text,
+  store: text,
+  durability: text,
+  heartbeat: text,
+  "replay-cap": text,
+  "callback-url": text,
+  insecure: { type: "boolean", default: false }
 } as const
 
-export const run = (args: ReadonlyArray<string>): Effect.Effect<number> =>
-  Effect.gen(function* () {
-    const { values } = parseArgs({ args: [...args], options: flags })
-    const { insecure, ...rest } = values
-    const config = ServerConfig.make({
-      env: process.env,
-      flags: rest,
-      insecure: insecure === true,
-      isTerminal: process.stdout.isTTY === true
-    })
-    if (Either.isLeft(config)) {
-      console.error(config.left.message)
-      return 1
-    }
-    const layer = Server.layer(config.right)
-    return yield* Effect.gen(function* () {
-      const { url } = yield* Listening.Listening
-      console.log(`listening on ${url}`)
-      return yield* Effect.never
-    }).pipe(
-      Effect.provide(layer),
-      Effect.catchAllCause((cause) =>
-        Cause.isInterruptedOnly(cause)
-          ? Effect.failCause(cause as Cause.Cause<never>)
-          : Effect.sync(() => {
-              console.error(Cause.pretty(cause))
-              return 2
-            })
-      ),
-      Effect.provide(config.right.log.format === "json" ? Logger.json : Logger.pretty),
-      Logger.withMinimumLogLevel(LogLevel.fromLiteral("Info"))
+const levels = {
+  trace: LogLevel.Trace,
+  debug: LogLevel.Debug,
+  info: LogLevel.Info,
+  warning: LogLevel.Warning,
+  error: LogLevel.Error,
+  none: LogLevel.None
+} as const
+
+/** To standard error: standard output has only what `serve` itself says. */
+const logger = ({ format, level }: ServerConfig.ServerConfig["log"]) => {
+  const chosen = format === "json" ? Logger.withConsoleError(Logger.jsonLogger) : Logger.prettyLogger({ stderr: true })
+  return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(
+      Logger.withMinimumLogLevel(levels[level]),
+      Effect.provide(Logger.replace(Logger.defaultLogger, chosen))
     )
-  })
+}
+
+/** Who started us and does not listen still wants the server. */
+const say = (lines: ReadonlyArray<string>) => Effect.ignore(StandardOutput.write(`${lines.join("\n")}\n`))
+
+/** Runs until it is interrupted, and then as long as its graceful stop takes. */
+export const run = (args: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { positionals, values } = yield* Flags.parse(args, options, usage)
+    if (positionals[0] !== undefined) return yield* misused(`serve takes no argument "${positionals[0]}"`, usage)
+    const { insecure, ...flags } = values
+    const given = { env: process.env, flags, insecure, isTerminal: process.stderr.isTTY === true }
+    const config = yield* Effect.mapError(ServerConfig.make(given), ({ message }) => failed(message))
+
+    const announce = Effect.gen(function* () {
+      const { url } = yield* Listening.Listening
+      const lines = [`listening on ${url}`, ...NextSteps.lines(url, config.http.apiKey !== undefined)]
+      yield* say(lines)
+    })
+    yield* say(ServerConfig.describe(given))
+    return yield* announce.pipe(Effect.zipRight(Effect.never), Effect.provide(Server.layer(config)), logger(config.log))
+  }).pipe(
+    Effect.catchTags({
+      StoreOpenError: ({ message }) => Effect.fail(new CommandError({ line: message, exitCode: 2 })),
+      ListenError: ({ message }) => Effect.fail(failed(message))
+    })
+  )

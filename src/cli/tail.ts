@@ -1,3 +1,4 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Stream } from "effect"
 import type { Gap } from "../client/core/Reader.ts"
 import * as Cursor from "../protocol/Cursor.ts"
@@ -98,4 +99,4 @@ export const run = (args: ReadonlyArray<string>) =>
       })
     )
     return 0
-  })
+  }).pipe(Effect.provide(NodeHttpClient.layer))

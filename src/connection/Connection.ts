@@ -103,10 +103,12 @@ export class Connection implements Ear, Expiring {
 
   flush(now: number): void {
     this.isDirty = false
-    this.contained(() => {
-      if (!this.isOpen || this.full || this.outgoing.count === 0) return
+    if (!this.isOpen || this.full || this.outgoing.count === 0) return
+    try {
       this.wrote(SocketWriter.flush(this.form, this.outgoing, this.seams, this.socket), now)
-    })
+    } catch (defect) {
+      this.died(Cause.die(defect))
+    }
   }
 
   /** Text for this connection alone, after all that waits. */

@@ -54,8 +54,10 @@ export class Outgoing {
   drop(dropped: number): void {
     const left = Math.max(this.count - dropped, 0)
     if (left === 0 && this.batches.length <= slots) {
-      this.batches.fill(undefined)
-      this.seams.fill(undefined)
+      for (let i = 0; i < this.count; i++) {
+        this.batches[i] = undefined
+        this.seams[i] = undefined
+      }
       this.bytes = 0
     } else {
       this.batches = this.batches.slice(dropped, this.count)

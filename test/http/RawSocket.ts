@@ -4,6 +4,7 @@ import { Effect } from "effect"
 /** A bare TCP client, for requests that no HTTP client sends. */
 export interface RawSocket {
   readonly write: (text: string) => Effect.Effect<void>
+  readonly writeBytes: (bytes: Uint8Array) => Effect.Effect<void>
   /** Waits until what was received so far is as wanted; dies when the socket closes before. */
   readonly until: (isEnough: (text: string) => boolean) => Effect.Effect<string>
   /** All text, once the server has closed the socket. */
@@ -47,6 +48,7 @@ export const open = (url: string) =>
         })
       return {
         write: (more) => Effect.sync(() => socket.write(more)),
+        writeBytes: (more) => Effect.sync(() => socket.write(more)),
         until: awaitText,
         closed: awaitText(() => isClosed)
       }
