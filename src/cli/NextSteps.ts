@@ -6,8 +6,8 @@ export const lines = (url: string, hasKey: boolean): ReadonlyArray<string> => {
   const where = url === defaultUrl ? "" : ` --url ${url}`
   return [
     "",
-    "append an event:     " + `curl ${url}/v1/sessions/demo/events${bearer} -H "Content-Type: application/json" -d '{"data":"hello"}'`,
-    "follow the session:  " + `npx sluice tail demo --from start${where}`,
-    "see it in a browser: " + `${url}/?session=demo&from=start`
+    `append an event:     curl ${url}/v1/sessions/demo/events${bearer} -H "Content-Type: application/json" -d '{"data":"hello"}'`,
+    `follow the session:  npx sluice tail demo --from start${where}`,
+    `see it in a browser: ${url}/?session=demo&from=start`
   ]
 }

@@ -18,7 +18,7 @@ export type Receipt = typeof Receipt.Type
 const decode = Schema.decodeUnknown(Schema.parseJson(Receipt))
 
 /** The server refused a batch for good; nothing of it was stored. */
-export class BatchRefused extends Schema.TaggedError<BatchRefused>()("BatchRefused", { text: Schema.String }) {}
+class BatchRefused extends Schema.TaggedError<BatchRefused>()("BatchRefused", { text: Schema.String }) {}
 
 export interface Options {
   readonly remote: Remote
@@ -33,11 +33,15 @@ export interface Options {
 const waitingBatches = 16
 
 /** The server counts the lines of the body, the operator those of the input. */
-const inWordsOfInput = ({ lines }: EventBatch.EventBatch) => (error: Exchange.Refused) => {
-  const inBody = Number(/^line (\d+)/.exec(error.field ?? "")?.[1] ?? Number.NaN)
-  const line = lines[inBody - 1]
-  return new BatchRefused({ text: line === undefined ? error.text : error.text.replace(/\bline \d+/, `line ${line}`) })
-}
+const inWordsOfInput =
+  ({ lines }: EventBatch.EventBatch) =>
+  (error: Exchange.Refused) => {
+    const inBody = Number(/^line (\d+)/.exec(error.field ?? "")?.[1] ?? Number.NaN)
+    const line = lines[inBody - 1]
+    return new BatchRefused({
+      text: line === undefined ? error.text : error.text.replace(/\bline \d+/, `line ${line}`)
+    })
+  }
 
 /**
  * Appends batches in order, one on its way at a time, while the next ones gather. Each carries a key of its own, and is sent
@@ -79,8 +83,6 @@ export const run = <E, R>(batches: Stream.Stream<EventBatch.EventBatch, E, R>, o
       })
 
     // A failure of the input comes out of the mailbox after all that was read before it.
-    const turn = Effect.flatMap(mailbox.takeAll, ([waiting, isDone]) =>
-      Effect.as(sendAll(Array.from(waiting)), isDone)
-    )
+    const turn = Effect.flatMap(mailbox.takeAll, ([waiting, isDone]) => Effect.as(sendAll(Array.from(waiting)), isDone))
     yield* Effect.repeat(turn, { until: (isDone) => isDone })
   }).pipe(Effect.scoped)

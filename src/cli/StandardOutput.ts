@@ -1,7 +1,7 @@
 import { Data, Effect } from "effect"
 
 /** Whoever read our output has gone (`sluice tail … | head`): nothing is left to do, and nothing is wrong. */
-export class OutputClosed extends Data.TaggedError("OutputClosed") {}
+class OutputClosed extends Data.TaggedError("OutputClosed") {}
 
 /** Returns when the text was taken, so that who reads slowly slows us down and memory stays bounded. */
 export const write = (text: string): Effect.Effect<void, OutputClosed> =>

@@ -35,7 +35,9 @@ class InputProblem extends Data.TaggedError("InputProblem")<{ readonly text: str
 const batchSize = (text: string): Effect.Effect<number, CommandError> => {
   const size = /^\d{1,4}$/.test(text) ? Number(text) : 0
   if (size >= 1 && size <= maxEvents) return Effect.succeed(size)
-  return Effect.fail(misused(`--batch ${text.slice(0, 200)} is not allowed: a whole number from 1 to ${maxEvents}`, usage))
+  return Effect.fail(
+    misused(`--batch ${text.slice(0, 200)} is not allowed: a whole number from 1 to ${maxEvents}`, usage)
+  )
 }
 
 const checkName = (name: string | undefined, ndjson: boolean): Effect.Effect<void, CommandError> => {

@@ -32,8 +32,7 @@ const version = Effect.sync(() => readFileSync(new URL("../../package.json", imp
   Effect.orDie
 )
 
-const print = (text: string): Effect.Effect<number> =>
-  Effect.as(Effect.ignore(StandardOutput.write(`${text}\n`)), 0)
+const print = (text: string): Effect.Effect<number> => Effect.as(Effect.ignore(StandardOutput.write(`${text}\n`)), 0)
 
 const run = (name: string, args: ReadonlyArray<string>): Effect.Effect<number, CommandError> =>
   Effect.gen(function* () {

@@ -46,10 +46,7 @@ const levels = {
 const logger = ({ format, level }: ServerConfig.ServerConfig["log"]) => {
   const chosen = format === "json" ? Logger.withConsoleError(Logger.jsonLogger) : Logger.prettyLogger({ stderr: true })
   return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(
-      Logger.withMinimumLogLevel(levels[level]),
-      Effect.provide(Logger.replace(Logger.defaultLogger, chosen))
-    )
+    effect.pipe(Logger.withMinimumLogLevel(levels[level]), Effect.provide(Logger.replace(Logger.defaultLogger, chosen)))
 }
 
 /** Who started us and does not listen still wants the server. */

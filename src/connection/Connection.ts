@@ -73,6 +73,10 @@ export class Connection implements Ear, Expiring {
     house.schedule(this.nextDue(), this)
   }
 
+  get isOver(): boolean {
+    return this.closed
+  }
+
   get isOpen(): boolean {
     return !this.closed && this.ending === undefined
   }

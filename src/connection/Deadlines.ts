@@ -2,6 +2,8 @@ import { Clock, Duration, Effect, FiberHandle } from "effect"
 
 /** What has something due. `due` returns when to call again, in epoch milliseconds, or `Infinity`. */
 export interface Expiring {
+  /** Nothing is due any more. */
+  readonly isOver: boolean
   readonly due: (now: number) => number
 }
 
@@ -43,6 +45,9 @@ const takeFirst = (heap: Array<Entry>): Entry | undefined => {
   return first
 }
 
+/** Entries below which nobody looks for what is over. */
+const leastSweep = 4096
+
 /**
  * One fiber and one timer for the deadlines of all connections (heartbeat, stall, age): a timer per connection costs
  * memory for each and work for each event. A deadline that moved later is noticed when the old one comes.
@@ -53,7 +58,16 @@ export const make = Effect.gen(function* () {
   const fork = yield* FiberHandle.runtime(handle)<never>()
   const heap: Array<Entry> = []
   let wakesAt = Number.POSITIVE_INFINITY
+  let sweepAt = leastSweep
   let firing = false
+
+  /** What is over leaves when its deadline comes, or here, so that a storm of short connections is not held for long. */
+  const sweep = () => {
+    const left = heap.filter(({ item }) => !item.isOver)
+    heap.length = 0
+    for (const entry of left) siftUp(heap, entry)
+    sweepAt = Math.max(leastSweep, 2 * heap.length)
+  }
 
   const fire = () => {
     const now = clock.unsafeCurrentTimeMillis()
@@ -79,6 +93,7 @@ export const make = Effect.gen(function* () {
   return {
     /** Calls `item.due` at `at` or soon after. An item may be scheduled more than once. */
     schedule: (at: number, item: Expiring): void => {
+      if (heap.length >= sweepAt) sweep()
       siftUp(heap, { at, item })
       if (at < wakesAt && !firing) {
         wakesAt = at

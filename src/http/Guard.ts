@@ -20,6 +20,8 @@ const isKey = (expected: Buffer, given: string): boolean => timingSafeEqual(expe
 
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
+const none = {}
+
 const isOpen = (path: string): boolean => path === Paths.healthz || path.startsWith(Paths.readyz)
 
 /** Who may ask at all (design §10). Asked for every request, before its route. */
@@ -57,7 +59,7 @@ export const make = (options: Options): Guard => {
       return needsKey ? checkKey(request, expected) : undefined
     },
     cors: (request) => {
-      if (options.corsOrigins.length === 0) return {}
+      if (options.corsOrigins.length === 0) return none
       const origin = header(request, "origin")
       if (origin === undefined || !isListed(origin)) return { Vary: "Origin" }
       return { Vary: "Origin", "Access-Control-Allow-Origin": origin }

@@ -13,7 +13,7 @@ import * as Paths from "../protocol/Paths.ts"
 import type { Append } from "../session/SessionActor.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as AppendRoute from "./AppendRoute.ts"
-import * as ErrorResponse from "./ErrorResponse.ts"
+import { Exchange } from "./Exchange.ts"
 import * as Guard from "./Guard.ts"
 import * as Page from "./Page.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -27,17 +27,6 @@ export class Listener extends Context.Tag("sluice/http/Listener")<
   Listener,
   (request: IncomingMessage, response: ServerResponse) => void
 >() {}
-
-type Headers = Readonly<Record<string, string>>
-
-const send = (response: ServerResponse, status: number, headers: Headers, body: string): void => {
-  response.writeHead(status, {
-    "Content-Type": "application/json",
-    "Content-Length": Buffer.byteLength(body),
-    ...headers
-  })
-  response.end(body)
-}
 
 /** The part of a session's route that stands for it. `undefined`: not one id, as it stands or percent-encoded. */
 const readId = (raw: string): SessionId | undefined => {
@@ -75,33 +64,22 @@ export const make = (options: Options) =>
     }
     const append = AppendRoute.make(sessions, options, once)
 
-    const hot = (
-      request: IncomingMessage,
-      response: ServerResponse,
-      path: string,
-      query: string | undefined,
-      cors: Headers
-    ): boolean => {
-      const { method } = request
-      const refuse = (error: ErrorResponse.HttpError) => {
-        const { body, headers, status } = ErrorResponse.make(error)
-        send(response, status, { ...headers, ...cors }, body)
-      }
-      const params = () => (query === undefined ? undefined : new URLSearchParams(query))
+    /** False: none of the hot routes. */
+    const hot = (exchange: Exchange, path: string, query: string | undefined): boolean => {
+      const { method } = exchange.request
       if (method === "GET" && path === Paths.manyStream) {
-        streams.many(request, params(), cors, refuse)
+        streams.many(exchange, parameters(query))
         return true
       }
-      if (!path.startsWith(`${Paths.sessions}/`)) return false
-      const slash = path.indexOf("/", Paths.sessions.length + 1)
+      if (!path.startsWith(sessionPrefix)) return false
+      const slash = path.indexOf("/", sessionPrefix.length)
       const route = slash < 0 ? "" : path.slice(slash + 1)
       const isAppend = method === "POST" && route === "events"
-      const isStream = method === "GET" && route === "stream"
-      if (!isAppend && !isStream) return false
-      const session = readId(path.slice(Paths.sessions.length + 1, slash))
-      if (session === undefined) refuse(badId)
-      else if (isStream) streams.single(request, session, params(), cors, refuse)
-      else append(request, session, params(), (status, body) => send(response, status, cors, body), refuse)
+      if (!isAppend && !(method === "GET" && route === "stream")) return false
+      const session = readId(path.slice(sessionPrefix.length, slash))
+      if (session === undefined) exchange.refuse(badId)
+      else if (isAppend) append(exchange, session, parameters(query))
+      else streams.single(exchange, session, parameters(query))
       return true
     }
 
@@ -109,17 +87,13 @@ export const make = (options: Options) =>
       const url = request.url ?? "/"
       const mark = url.indexOf("?")
       const path = mark < 0 ? url : url.slice(0, mark)
-      const cors = guard.cors(request)
-      const refuse = (error: ErrorResponse.HttpError) => {
-        const { body, headers, status } = ErrorResponse.make(error)
-        send(response, status, { ...headers, ...cors, Connection: "close" }, body)
-      }
+      const exchange = new Exchange(request, response, guard.cors(request))
       const refused = guard.check(request) ?? RequestBody.problem(request, options.maxBodyBytes)
-      if (refused !== undefined) return refuse(refused)
-      if (hot(request, response, path, mark < 0 ? undefined : url.slice(mark + 1), cors)) return
+      if (refused !== undefined) return exchange.refuse(refused, closing)
+      if (hot(exchange, path, mark < 0 ? undefined : url.slice(mark + 1))) return
       const wrongMethod = methodProblem(request.method ?? "GET", path)
-      if (wrongMethod !== undefined) return refuse(wrongMethod)
-      for (const [name, value] of Object.entries(cors)) response.setHeader(name, value)
+      if (wrongMethod !== undefined) return exchange.refuse(wrongMethod, closing)
+      for (const [name, value] of Object.entries(exchange.cors)) response.setHeader(name, value)
       if (request.method === "OPTIONS") {
         response.writeHead(204, Guard.preflight)
         return void response.end()
@@ -128,6 +102,13 @@ export const make = (options: Options) =>
       platform(request, response)
     }
   })
+
+const sessionPrefix = `${Paths.sessions}/`
+/** After a refusal the rest of the body is not read. */
+const closing = { Connection: "close" }
+
+const parameters = (query: string | undefined): URLSearchParams | undefined =>
+  query === undefined ? undefined : new URLSearchParams(query)
 
 const routes: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\/$/, "GET"],

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from "node:http"
 import { Either } from "effect"
 import type { ConnectionRegistry, StreamRequest } from "../connection/ConnectionRegistry.ts"
 import * as NodeStreamSocket from "../connection/NodeStreamSocket.ts"
 import type { SessionId } from "../domain/Session.ts"
 import type { InvalidRequest } from "../domain/SessionError.ts"
 import * as Paths from "../protocol/Paths.ts"
+import type { Exchange } from "./Exchange.ts"
 import { header } from "./RequestHeader.ts"
 import * as StreamRequests from "./StreamRequest.ts"
 
@@ -13,33 +13,25 @@ import * as StreamRequests from "./StreamRequest.ts"
  * platform an open stream holds 32 KB, a fiber on the socket 9.
  */
 export const make = (connections: ConnectionRegistry["Type"], now: () => number) => {
-  const open = (
-    request: IncomingMessage,
-    parsed: Either.Either<StreamRequest, InvalidRequest>,
-    headers: Readonly<Record<string, string>>,
-    refuse: (error: InvalidRequest) => void
-  ) => {
-    if (Either.isLeft(parsed)) return refuse(parsed.left)
-    const lines = Object.entries(headers)
+  const open = ({ cors, request }: Exchange, stream: StreamRequest) => {
+    const lines = Object.entries(cors)
       .map(([name, value]) => `${name}: ${value}\r\n`)
       .join("")
     const isHttp10 = request.httpVersionMajor === 1 && request.httpVersionMinor === 0
-    connections.open(NodeStreamSocket.make(request.socket, isHttp10, lines, now()), parsed.right)
+    connections.open(NodeStreamSocket.make(request.socket, isHttp10, lines, now()), stream)
+  }
+
+  const answer = (exchange: Exchange, stream: Either.Either<StreamRequest, InvalidRequest>) => {
+    if (Either.isLeft(stream)) return exchange.refuse(stream.left)
+    // Pipelined behind other requests, a response gets its socket when theirs were sent: not before may the stream begin.
+    if (exchange.response.socket !== null) return open(exchange, stream.right)
+    exchange.response.once("socket", () => open(exchange, stream.right))
   }
 
   return {
-    single: (
-      request: IncomingMessage,
-      session: SessionId,
-      query: URLSearchParams | undefined,
-      headers: Readonly<Record<string, string>>,
-      refuse: (error: InvalidRequest) => void
-    ) => open(request, StreamRequests.single(session, query, header(request, Paths.lastEventId)), headers, refuse),
-    many: (
-      request: IncomingMessage,
-      query: URLSearchParams | undefined,
-      headers: Readonly<Record<string, string>>,
-      refuse: (error: InvalidRequest) => void
-    ) => open(request, StreamRequests.many(query, header(request, Paths.lastEventId)), headers, refuse)
+    single: (exchange: Exchange, session: SessionId, query: URLSearchParams | undefined): void =>
+      answer(exchange, StreamRequests.single(session, query, header(exchange.request, Paths.lastEventId))),
+    many: (exchange: Exchange, query: URLSearchParams | undefined): void =>
+      answer(exchange, StreamRequests.many(query, header(exchange.request, Paths.lastEventId)))
   }
 }

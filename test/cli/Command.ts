@@ -1,5 +1,5 @@
 import { tmpdir } from "node:os"
-import { Effect, Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import * as Process from "../scenarios/Process.ts"
 
 export interface Done {

@@ -2,6 +2,7 @@ import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as StreamClient from "../../src/testing/StreamClient.ts"
+import * as RawSocket from "../http/RawSocket.ts"
 import * as ServerProcess from "../scenarios/ServerProcess.ts"
 import * as TemporaryFile from "../store/TemporaryFile.ts"
 import * as Command from "./Command.ts"
@@ -9,8 +10,18 @@ import * as Command from "./Command.ts"
 const started = (args: ReadonlyArray<string> = [], env: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     const server = yield* Command.start(["serve", "--port", "0", "--store", "memory:", ...args], env)
-    const [, url = ""] = yield* server.says(/listening on (http:\/\/127\.0\.0\.1:\d+)\n[^]*from=start\n/)
+    const [, url = ""] = yield* server.says(/listening on (http:\/\/127\.0\.0\.1:\d+)\n[\s\S]*from=start\n/)
     return { ...server, url }
+  })
+
+/** A request that the server has begun to read and that does not come to its end. */
+const neverEnding = (url: string) =>
+  Effect.gen(function* () {
+    const socket = yield* RawSocket.open(url)
+    yield* socket.write(
+      RawSocket.head("POST /v1/sessions/a/events HTTP/1.1", ["Content-Length: 100", "Expect: 100-continue"])
+    )
+    yield* socket.until((text) => text.includes("100 Continue"))
   })
 
 describe("sluice serve", () => {
@@ -34,7 +45,10 @@ describe("sluice serve", () => {
 
   it.scopedLive("ends at once at a second signal, with 143 or 130, though a request is still in hand", () =>
     Effect.gen(function* () {
-      for (const [signal, expected] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+      for (const [signal, expected] of [
+        ["SIGTERM", 143],
+        ["SIGINT", 130]
+      ] as const) {
         const server = yield* started()
         const stream = yield* StreamClient.open(`${server.url}/v1/sessions/a/stream`)
         yield* stream.named("sluice.hello")
@@ -63,7 +77,10 @@ describe("sluice serve", () => {
       assert.equal(file.code, 2)
       assert.match(file.err, /^sluice: [^\n]*log\.db [^\n]+\n$/)
       assert.equal(taken.code, 1)
-      assert.match(taken.err, new RegExp(`^sluice: cannot listen on 127\\.0\\.0\\.1:${port}: [^\\n]*EADDRINUSE[^\\n]*\\n$`))
+      assert.match(
+        taken.err,
+        new RegExp(`^sluice: cannot listen on 127\\.0\\.0\\.1:${port}: [^\\n]*EADDRINUSE[^\\n]*\\n$`)
+      )
       assert.equal(nowhere.code, 2)
       assert.match(nowhere.err, /^sluice: [^\n]+there\.db [^\n]+\n$/)
       assert.equal(yield* first.stop, 0)

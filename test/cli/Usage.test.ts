@@ -43,9 +43,13 @@ const commands: Readonly<Record<string, (args: ReadonlyArray<string>) => Effect.
 describe("sluice", () => {
   it.live("does not start with a bad value: one line with name, value and what is allowed, exit code 1 (S151)", () =>
     Effect.gen(function* () {
-      const outcomes = yield* Effect.forEach(badSettings, ([name, value]) => Command.run(["serve"], { [name]: value }), {
-        concurrency: 3
-      })
+      const outcomes = yield* Effect.forEach(
+        badSettings,
+        ([name, value]) => Command.run(["serve"], { [name]: value }),
+        {
+          concurrency: 3
+        }
+      )
       const expected = badSettings.map(([name, value, allowed]) => ({
         code: 1,
         out: "",

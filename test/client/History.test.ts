@@ -6,11 +6,13 @@ import type { Gap } from "../../src/client/core/Reader.ts"
 const event = (seq: number) => ({ seq, name: "message", data: String(seq) })
 
 /** Pages of at most `limit` events of a log that holds `oldest` to `head`. */
-const pageOf = (epoch: string, oldest: number, head: number, limit: number) => (gap: Gap): History.Page => {
-  const first = Math.max(gap.after + 1, oldest)
-  const last = Math.min(gap.next - 1, head, first + limit - 1)
-  return { epoch, events: Array.from({ length: Math.max(last - first + 1, 0) }, (_, index) => event(first + index)) }
-}
+const pageOf =
+  (epoch: string, oldest: number, head: number, limit: number) =>
+  (gap: Gap): History.Page => {
+    const first = Math.max(gap.after + 1, oldest)
+    const last = Math.min(gap.next - 1, head, first + limit - 1)
+    return { epoch, events: Array.from({ length: Math.max(last - first + 1, 0) }, (_, index) => event(first + index)) }
+  }
 
 const fill = (gap: Gap, page: (gap: Gap) => History.Page) => {
   const seen: Array<readonly [number, number, "event" | "lost"]> = []
@@ -24,22 +26,22 @@ const fill = (gap: Gap, page: (gap: Gap) => History.Page) => {
 }
 
 describe("History", () => {
-  it("accounts for all of a gap in order, as events or as lost, whatever the log still has", () => {
-    fc.assert(
-      fc.property(fc.nat(30), fc.nat(60), fc.nat(60), fc.nat(60), fc.integer({ min: 1, max: 9 }), (after, size, oldest, head, limit) => {
-        const next = after + size + 2
-        const gap: Gap = { epoch: "e", after, next, missed: next - 1 - after, reason: "cap" }
-        let at = after
-        for (const [from, to, what] of fill(gap, pageOf("e", oldest, head, limit))) {
-          assert.strictEqual(from, at + 1)
-          assert.isAtLeast(to, from)
-          if (what === "event") assert.isTrue(from >= oldest && from <= head)
-          at = to
-        }
-        assert.strictEqual(at, next - 1)
-      })
-    )
-  })
+  it.prop(
+    "accounts for all of a gap in order, as events or as lost, whatever the log still has",
+    [fc.nat(30), fc.nat(60), fc.nat(60), fc.nat(60), fc.integer({ min: 1, max: 9 })],
+    ([after, size, oldest, head, limit]) => {
+      const next = after + size + 2
+      const gap: Gap = { epoch: "e", after, next, missed: next - 1 - after, reason: "cap" }
+      let at = after
+      for (const [from, to, what] of fill(gap, pageOf("e", oldest, head, limit))) {
+        assert.strictEqual(from, at + 1)
+        assert.isAtLeast(to, from)
+        if (what === "event") assert.isTrue(from >= oldest && from <= head)
+        at = to
+      }
+      assert.strictEqual(at, next - 1)
+    }
+  )
 
   it("takes no event of another log", () => {
     const gap: Gap = { epoch: "e", after: 0, next: 4, missed: 3, reason: "cap" }

@@ -44,65 +44,71 @@ const grown = (log: ModelServer.Log, step: { grows: number; expires: number; isA
 }
 
 describe("Reader", () => {
-  it("accounts for every event once and in order, whatever the log and the connections go through", () => {
-    // promise 2
-    fc.assert(
-      fc.property(fc.array(stay, { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 12 }), (stays, cap) => {
-        let reader = Reader.make()
-        let log: ModelServer.Log = { epoch: "e", oldest: 1, head: 0 }
-        const all: Array<Reader.Step> = []
-        const connect = (cutAt: number) => {
-          const asked = reader.cursor === undefined ? ReplayPlan.start : ReplayPlan.at(reader.cursor)
-          const text = ModelServer.replay(log, asked, cap)
-          const [next, steps] = read(reader, text.slice(0, Math.ceil(text.length * cutAt)))
-          reader = next
-          all.push(...steps)
-        }
-        stays.forEach((step, index) => {
-          log = grown(log, step, index)
-          connect(step.cutAt)
-        })
-        connect(1)
-
-        const epochs = new Map<string, number>()
-        for (const { epoch, from, to } of accounts(all)) {
-          assert.strictEqual(from, (epochs.get(epoch) ?? 0) + 1)
-          epochs.set(epoch, Math.max(to, epochs.get(epoch) ?? 0))
-        }
-        assert.strictEqual(epochs.get(log.epoch) ?? 0, log.head)
-        assert.deepStrictEqual(reader.cursor, { epoch: log.epoch, seq: log.head })
-        assert.notInclude(gaps(all).map(({ reason }) => reason), "unannounced")
-      }),
-      { numRuns: 500 }
-    )
-  })
-
-  it("drops what it has, wherever a server begins again", () => {
-    fc.assert(
-      fc.property(fc.nat(20), fc.nat(20), fc.nat(20), (first, back, more) => {
-        const log = { epoch: "e", oldest: 1, head: first + more }
-        const [reader] = read(Reader.make({ epoch: "e", seq: 0 }), ModelServer.events(log, 0, first))
-        const [, steps] = read(reader, ModelServer.events(log, Math.max(first - back, 0), first + more))
-        assert.deepStrictEqual(numbers(steps), Array.from({ length: more }, (_, index) => first + 1 + index))
-        assert.deepStrictEqual(gaps(steps), [])
+  it.prop(
+    "accounts for every event once and in order, whatever the log and the connections go through",
+    [fc.array(stay, { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 12 })],
+    ([stays, cap]) => {
+      // promise 2
+      let reader = Reader.make()
+      let log: ModelServer.Log = { epoch: "e", oldest: 1, head: 0 }
+      const all: Array<Reader.Step> = []
+      const connect = (cutAt: number) => {
+        const asked = reader.cursor === undefined ? ReplayPlan.start : ReplayPlan.at(reader.cursor)
+        const text = ModelServer.replay(log, asked, cap)
+        const [next, steps] = read(reader, text.slice(0, Math.ceil(text.length * cutAt)))
+        reader = next
+        all.push(...steps)
+      }
+      stays.forEach((step, index) => {
+        log = grown(log, step, index)
+        connect(step.cutAt)
       })
-    )
-  })
+      connect(1)
 
-  it("tells of a hole that the server did not announce, before the event behind it", () => {
-    fc.assert(
-      fc.property(fc.nat(20), fc.integer({ min: 1, max: 20 }), (had, hole) => {
-        const next = had + hole + 1
-        const [reader, steps] = read(Reader.make({ epoch: "e", seq: had }), Frame.event("e", next, "message", ""))
-        assert.deepStrictEqual(steps[0], {
-          _tag: "Gap",
-          gap: { epoch: "e", after: had, next, missed: hole, reason: "unannounced" }
-        })
-        assert.deepStrictEqual(numbers(steps), [next])
-        assert.deepStrictEqual(reader.cursor, { epoch: "e", seq: next })
+      const epochs = new Map<string, number>()
+      for (const { epoch, from, to } of accounts(all)) {
+        assert.strictEqual(from, (epochs.get(epoch) ?? 0) + 1)
+        epochs.set(epoch, Math.max(to, epochs.get(epoch) ?? 0))
+      }
+      assert.strictEqual(epochs.get(log.epoch) ?? 0, log.head)
+      assert.deepStrictEqual(reader.cursor, { epoch: log.epoch, seq: log.head })
+      assert.notInclude(
+        gaps(all).map(({ reason }) => reason),
+        "unannounced"
+      )
+    },
+    { fastCheck: { numRuns: 500 } }
+  )
+
+  it.prop(
+    "drops what it has, wherever a server begins again",
+    [fc.nat(20), fc.nat(20), fc.nat(20)],
+    ([first, back, more]) => {
+      const log = { epoch: "e", oldest: 1, head: first + more }
+      const [reader] = read(Reader.make({ epoch: "e", seq: 0 }), ModelServer.events(log, 0, first))
+      const [, steps] = read(reader, ModelServer.events(log, Math.max(first - back, 0), first + more))
+      assert.deepStrictEqual(
+        numbers(steps),
+        Array.from({ length: more }, (_, index) => first + 1 + index)
+      )
+      assert.deepStrictEqual(gaps(steps), [])
+    }
+  )
+
+  it.prop(
+    "tells of a hole that the server did not announce, before the event behind it",
+    [fc.nat(20), fc.integer({ min: 1, max: 20 })],
+    ([had, hole]) => {
+      const next = had + hole + 1
+      const [reader, steps] = read(Reader.make({ epoch: "e", seq: had }), Frame.event("e", next, "message", ""))
+      assert.deepStrictEqual(steps[0], {
+        _tag: "Gap",
+        gap: { epoch: "e", after: had, next, missed: hole, reason: "unannounced" }
       })
-    )
-  })
+      assert.deepStrictEqual(numbers(steps), [next])
+      assert.deepStrictEqual(reader.cursor, { epoch: "e", seq: next })
+    }
+  )
 
   it("tells of a hole at the end, when it is live further on than it has events", () => {
     const text = ControlFrame.live({ session: "s", cursor: "e.9" })
@@ -113,7 +119,10 @@ describe("Reader", () => {
 
   it("goes back with a log that lost its end, so that the new events there are not taken for old ones", () => {
     const log = { epoch: "e", oldest: 1, head: 5 }
-    const [reader, told] = read(Reader.make({ epoch: "e", seq: 9 }), ModelServer.replay(log, ReplayPlan.at({ epoch: "e", seq: 9 }), 200))
+    const [reader, told] = read(
+      Reader.make({ epoch: "e", seq: 9 }),
+      ModelServer.replay(log, ReplayPlan.at({ epoch: "e", seq: 9 }), 200)
+    )
     assert.deepStrictEqual(gaps(told), [{ epoch: "e", after: 5, next: 6, missed: null, reason: "ahead" }])
     const [, steps] = read(reader, ModelServer.events(log, 5, 7))
     assert.deepStrictEqual(numbers(steps), [6, 7])
@@ -128,7 +137,10 @@ describe("Reader", () => {
 
   it("waits at a session that does not exist yet, and misses none of its first events", () => {
     const greeting = { token: "t", heartbeat: 15, retry: 2000, session: "s", oldest: 1, head: 0 }
-    const hello = ControlFrame.hello({ ...greeting, epoch: null, cursor: null, mode: "started" }, Cursor.format(Cursor.origin))
+    const hello = ControlFrame.hello(
+      { ...greeting, epoch: null, cursor: null, mode: "started" },
+      Cursor.format(Cursor.origin)
+    )
     const live = ControlFrame.live({ session: "s", cursor: null })
     const log = { epoch: "e", oldest: 1, head: 3 }
     const [reader, steps] = read(Reader.make(), hello + live + ModelServer.events(log, 0, 3))
@@ -141,7 +153,10 @@ describe("Reader", () => {
 
   it("learns from hello how long a silence is, and from bye when to come back", () => {
     const greeting = { token: "t", heartbeat: 4, retry: 700, session: "s", oldest: 1, head: 0 }
-    const [greeted] = read(Reader.make(), ControlFrame.hello({ ...greeting, epoch: "e", cursor: "e.0", mode: "started" }))
+    const [greeted] = read(
+      Reader.make(),
+      ControlFrame.hello({ ...greeting, epoch: "e", cursor: "e.0", mode: "started" })
+    )
     assert.strictEqual(Reader.patience(greeted), 10_000)
     assert.strictEqual(greeted.retry, 700)
     const [sent, steps] = read(greeted, ControlFrame.bye({ reason: "shutdown", retry: 1234 }))
@@ -149,17 +164,17 @@ describe("Reader", () => {
     assert.deepStrictEqual(steps, [{ _tag: "Bye", reason: "shutdown" }])
   })
 
-  it("takes nothing from frames that it cannot read", () => {
-    const names = Object.values(ControlFrame.names)
-    fc.assert(
-      fc.property(fc.constantFrom(...names), fc.oneof(fc.json(), fc.string()), (event, data) => {
-        const before = Reader.make({ epoch: "e", seq: 4 })
-        const [after, steps] = read(before, Frame.make({ event, data }))
-        assert.deepStrictEqual(after.cursor, before.cursor)
-        assert.isEmpty(numbers(steps))
-      })
-    )
-  })
+  const names = Object.values(ControlFrame.names)
+  it.prop(
+    "takes nothing from frames that it cannot read",
+    [fc.constantFrom(...names), fc.oneof(fc.json(), fc.string())],
+    ([event, data]) => {
+      const before = Reader.make({ epoch: "e", seq: 4 })
+      const [after, steps] = read(before, Frame.make({ event, data }))
+      assert.deepStrictEqual(after.cursor, before.cursor)
+      assert.isEmpty(numbers(steps))
+    }
+  )
 
   it("hands on the server's own events of the log, as sluice.state, like any other", () => {
     const [, steps] = read(Reader.make(), Frame.event("e", 1, "sluice.state", '{"state":"ACTIVE"}'))

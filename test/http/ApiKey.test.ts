@@ -22,7 +22,17 @@ const routes: ReadonlyArray<readonly [method: string, path: string]> = [
   ["GET", "/v1/nope"]
 ]
 
-const wrong = ["", "Bearer", "Bearer ", "Bearer wrong", `Bearer ${key}x`, `Bearer ${key.slice(1)}`, `Basic ${key}`, key, `Bearer x ${key}`]
+const wrong = [
+  "",
+  "Bearer",
+  "Bearer ",
+  "Bearer wrong",
+  `Bearer ${key}x`,
+  `Bearer ${key.slice(1)}`,
+  `Basic ${key}`,
+  key,
+  `Bearer x ${key}`
+]
 
 describe("with an API key", () => {
   for (const [method, path] of routes) {
@@ -89,11 +99,18 @@ describe("with an API key", () => {
       Effect.gen(function* () {
         const sluice = yield* guarded
         assert.equal((yield* sluice.append("secret-session", { data: 1 }, bearer)).status, 201)
-        const socket = yield* RawSocket.open(sluice.url)
-        yield* socket.write(RawSocket.head(`GET ${target} HTTP/1.1`, ["Connection: close"]))
-        const text = yield* socket.closed
-        assert.match(text, /^HTTP\/1\.1 (?:400|401|404) /)
-        assert.ok(!text.includes("secret-session"))
+        for (const [method, below] of [
+          ["GET", ""],
+          ["DELETE", "/secret-session"]
+        ] as const) {
+          const socket = yield* RawSocket.open(sluice.url)
+          const line = `${method} ${target.replace("sessions", `sessions${below}`).replace("SESSIONS", `sessions${below}`)} HTTP/1.1`
+          yield* socket.write(RawSocket.head(line, ["Connection: close"]))
+          const text = yield* socket.closed
+          assert.match(text, /^HTTP\/1\.1 (?:400|401|404|405) /)
+          assert.ok(!text.includes("secret-session"))
+        }
+        assert.equal((yield* sluice.call("/v1/sessions/secret-session", { headers: bearer })).status, 200)
       })
     )
   }

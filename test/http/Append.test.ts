@@ -53,7 +53,12 @@ for (const [engine, store] of engines) {
         ]
         assert.deepEqual(
           places.map(({ first, head, last }) => [first, last, head]),
-          [[1, 1, 1], [2, 1001, 1001], [1002, 2001, 2001], [2002, 2002, 2002]]
+          [
+            [1, 1, 1],
+            [2, 1001, 1001],
+            [1002, 2001, 2001],
+            [2002, 2002, 2002]
+          ]
         )
       })
     )
@@ -91,15 +96,21 @@ for (const [engine, store] of engines) {
       })
     )
 
-    it.scopedLive("that expects no event at all creates the session once, however many try at the same time (S64)", () =>
-      Effect.gen(function* () {
-        const sluice = yield* Sluice.make({ store: yield* store })
-        const answers = yield* Effect.replicateEffect(sluice.post("/v1/sessions/a/events?expect=0", { data: "x" }), 10, {
-          concurrency: 10
+    it.scopedLive(
+      "that expects no event at all creates the session once, however many try at the same time (S64)",
+      () =>
+        Effect.gen(function* () {
+          const sluice = yield* Sluice.make({ store: yield* store })
+          const answers = yield* Effect.replicateEffect(
+            sluice.post("/v1/sessions/a/events?expect=0", { data: "x" }),
+            10,
+            {
+              concurrency: 10
+            }
+          )
+          assert.deepEqual(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 9 }, () => 409)])
+          assert.equal(Call.json(yield* sluice.call("/v1/sessions/a"))["head"], 1)
         })
-        assert.deepEqual(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 9 }, () => 409)])
-        assert.equal(Call.json(yield* sluice.call("/v1/sessions/a"))["head"], 1)
-      })
     )
   })
 }

@@ -107,7 +107,19 @@ describe("data", () => {
 })
 
 describe("a body that is no event", () => {
-  for (const body of ["", "{", "nonsense", "[]", "1", "null", '"text"', "{}", '{"name":"n"}', '{"events":{}}', '{"events":[1]}']) {
+  for (const body of [
+    "",
+    "{",
+    "nonsense",
+    "[]",
+    "1",
+    "null",
+    '"text"',
+    "{}",
+    '{"name":"n"}',
+    '{"events":{}}',
+    '{"events":[1]}'
+  ]) {
     it.scopedLive(`is 400 and names what is wrong: ${body || "(empty)"} (S65)`, () =>
       Effect.gen(function* () {
         const sluice = yield* Sluice.make()

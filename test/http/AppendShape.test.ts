@@ -13,7 +13,12 @@ const anyData = fc.constantFrom<unknown>(undefined, "", "text", 0, null, false, 
 const anyEvent = fc.record({ name: anyName, data: anyData })
 const anyBody = fc.oneof(
   anyEvent,
-  fc.record({ events: fc.oneof(fc.array(fc.oneof({ weight: 9, arbitrary: anyEvent }, fc.jsonValue()), { maxLength: 3 }), fc.jsonValue()) }),
+  fc.record({
+    events: fc.oneof(
+      fc.array(fc.oneof({ weight: 9, arbitrary: anyEvent }, fc.jsonValue()), { maxLength: 3 }),
+      fc.jsonValue()
+    )
+  }),
   fc.jsonValue()
 )
 

@@ -1,12 +1,13 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import * as Call from "./Call.ts"
 import * as RawSocket from "./RawSocket.ts"
 import * as Sluice from "./Sluice.ts"
 
 const maxBodyBytes = 20_000
-const limited = Sluice.make({ http: { maxBodyBytes } })
+/** Stops soon, although a client may still be sending what was refused. */
+const limited = Sluice.make({ http: { maxBodyBytes }, listen: { drain: Duration.seconds(1) } })
 const asked = (path: string, ...headers: ReadonlyArray<string>) =>
   RawSocket.head(`POST ${path} HTTP/1.1`, ["Content-Type: application/json", ...headers])
 
@@ -56,7 +57,11 @@ for (const path of routes) {
       Effect.gen(function* () {
         const sluice = yield* limited
         for (const body of [" ".repeat(3_000_000), Array.from({ length: 30 }, () => " ".repeat(100_000))]) {
-          const answer = yield* sluice.call(path, { method: "POST", body, headers: { "Content-Type": "application/json" } })
+          const answer = yield* sluice.call(path, {
+            method: "POST",
+            body,
+            headers: { "Content-Type": "application/json" }
+          })
           const details = Call.assertError(answer, 413, "PAYLOAD_TOO_LARGE")
           assert.deepEqual(Call.pick(details, "field", "limit"), { field: "body", limit: maxBodyBytes })
         }

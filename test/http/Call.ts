@@ -31,14 +31,18 @@ export const call = (url: string, path: string, { body, headers = {}, method = "
       response.on("data", (part: string) => {
         text += part
       })
-      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, text })))
+      response.on("end", () =>
+        resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, text }))
+      )
     })
     for (const part of typeof body === "string" ? [body] : (body ?? [])) request.write(part)
     request.end()
     return Effect.sync(() => request.destroy())
   })
 
-const decodeRecord = Schema.decodeUnknownSync(Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown })))
+const decodeRecord = Schema.decodeUnknownSync(
+  Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+)
 
 /** A JSON object, of an answer or of a frame's data. */
 export const json = (of: { readonly text: string } | { readonly data: string }): Readonly<Record<string, unknown>> =>

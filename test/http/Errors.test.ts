@@ -20,7 +20,19 @@ const methods: ReadonlyArray<readonly [path: string, allowed: ReadonlyArray<stri
 ]
 
 describe("a request that no route answers", () => {
-  for (const path of ["/nope", "/v1", "/v1/", "/v1/nope", "/v1/sessions/a/nope", "/v1/sessions/a/events/1", "/v2/sessions", "/internal/nope", "/healthz/x", "/.env", "/%"]) {
+  for (const path of [
+    "/nope",
+    "/v1",
+    "/v1/",
+    "/v1/nope",
+    "/v1/sessions/a/nope",
+    "/v1/sessions/a/events/1",
+    "/v2/sessions",
+    "/internal/nope",
+    "/healthz/x",
+    "/.env",
+    "/%"
+  ]) {
     it.scopedLive(`is a JSON 404 with every method: ${path} (S155)`, () =>
       Effect.gen(function* () {
         const sluice = yield* Sluice.make()

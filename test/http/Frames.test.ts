@@ -62,9 +62,15 @@ describe("frames of one session", () => {
       for (const client of [live, replayed]) {
         const { events, retries } = StandardReader.readBytes([client.bytes()])
         const own = events.filter(isOwn)
-        assert.deepEqual(own.map(({ data }) => data), samples.map(([, text]) => text))
+        assert.deepEqual(
+          own.map(({ data }) => data),
+          samples.map(([, text]) => text)
+        )
         assert.deepEqual(new Set(own.map(({ name }) => name)), new Set(["sample"]))
-        assert.deepEqual(own.map(({ id }) => id?.split(".")[1]), Sluice.range(1, samples.length))
+        assert.deepEqual(
+          own.map(({ id }) => id?.split(".")[1]),
+          Sluice.range(1, samples.length)
+        )
         assert.deepEqual(retries, [2000])
       }
     })
@@ -90,15 +96,17 @@ describe("frames of one session", () => {
 
 describe("names that no frame may carry", () => {
   for (const name of ["a\nb", "a\rb", "a\u0000b", "\u001f", "sluice.hello", "sluice.", "n".repeat(257)]) {
-    it.scopedLive(`${JSON.stringify(name.slice(0, 20))} is refused, alone and in a batch, and nothing is stored (S50)`, () =>
-      Effect.gen(function* () {
-        const sluice = yield* Sluice.make()
-        const alone = Call.assertError(yield* sluice.append("a", { name, data: 1 }), 400, "INVALID_REQUEST")
-        assert.equal(alone["field"], "name")
-        const batch = yield* sluice.append("a", { events: [{ data: 1 }, { name, data: 2 }] })
-        assert.equal(Call.assertError(batch, 400, "INVALID_REQUEST")["field"], "events[1].name")
-        Call.assertError(yield* sluice.call("/v1/sessions/a"), 404, "SESSION_NOT_FOUND")
-      })
+    it.scopedLive(
+      `${JSON.stringify(name.slice(0, 20))} is refused, alone and in a batch, and nothing is stored (S50)`,
+      () =>
+        Effect.gen(function* () {
+          const sluice = yield* Sluice.make()
+          const alone = Call.assertError(yield* sluice.append("a", { name, data: 1 }), 400, "INVALID_REQUEST")
+          assert.equal(alone["field"], "name")
+          const batch = yield* sluice.append("a", { events: [{ data: 1 }, { name, data: 2 }] })
+          assert.equal(Call.assertError(batch, 400, "INVALID_REQUEST")["field"], "events[1].name")
+          Call.assertError(yield* sluice.call("/v1/sessions/a"), 404, "SESSION_NOT_FOUND")
+        })
     )
   }
 
@@ -110,7 +118,10 @@ describe("names that no frame may carry", () => {
       const client = yield* sluice.watch("a", "from=start")
       yield* client.named("sluice.live")
       const own = StandardReader.readBytes([client.bytes()]).events.filter(isOwn)
-      assert.deepEqual(own.map(({ name }) => name), names)
+      assert.deepEqual(
+        own.map(({ name }) => name),
+        names
+      )
     })
   )
 })

@@ -64,9 +64,22 @@ for (const [engine, store] of Engines.engines) {
           ["?order=desc&after=40&before=51&limit=1000", downward(50, 41)]
         ] as const) {
           const page = decodePage((yield* sluice.call(`/v1/sessions/a/events${query}`)).text)
-          assert.deepEqual(page.events.map(({ seq }) => seq), seqs, query)
-          assert.deepEqual(page.events.map(({ data }) => data), seqs.map(String), query)
-          assert.deepEqual(Call.pick(page, "session", "epoch", "oldest", "head"), { session: "a", epoch, oldest: 1, head: 250 })
+          assert.deepEqual(
+            page.events.map(({ seq }) => seq),
+            seqs,
+            query
+          )
+          assert.deepEqual(
+            page.events.map(({ data }) => data),
+            seqs.map(String),
+            query
+          )
+          assert.deepEqual(Call.pick(page, "session", "epoch", "oldest", "head"), {
+            session: "a",
+            epoch,
+            oldest: 1,
+            head: 250
+          })
         }
       })
     )
@@ -77,7 +90,10 @@ for (const [engine, store] of Engines.engines) {
         const texts = ["a\r\nb\rc\nd", "\u2028", "half \ud800", "", " x", "\u0000"]
         yield* sluice.add("a", { events: [...texts, { n: [1] }].map((data) => ({ name: "n", data })) })
         const { events } = decodePage((yield* sluice.call("/v1/sessions/a/events")).text)
-        assert.deepEqual(events.map(({ data }) => data), [...texts.with(2, "half \ufffd"), '{"n":[1]}'])
+        assert.deepEqual(
+          events.map(({ data }) => data),
+          [...texts.with(2, "half \ufffd"), '{"n":[1]}']
+        )
         for (const { at } of events) assert.equal(new Date(at).toISOString(), at)
       })
     )
@@ -86,7 +102,17 @@ for (const [engine, store] of Engines.engines) {
       Effect.gen(function* () {
         const sluice = yield* Sluice.make({ store: yield* store })
         yield* sluice.fill("a", 1)
-        for (const query of ["limit=0", "limit=1001", "limit=x", "limit=1.5", "limit=", "after=-1", "after=x", "before=x", "order=up"]) {
+        for (const query of [
+          "limit=0",
+          "limit=1001",
+          "limit=x",
+          "limit=1.5",
+          "limit=",
+          "after=-1",
+          "after=x",
+          "before=x",
+          "order=up"
+        ]) {
           const details = Call.assertError(yield* sluice.call(`/v1/sessions/a/events?${query}`), 400, "INVALID_REQUEST")
           assert.equal(details["field"], query.split("=")[0])
         }
@@ -117,7 +143,13 @@ for (const [engine, store] of Engines.engines) {
         }
         assert.deepEqual(found, ids)
         const { sessions } = decodeList((yield* sluice.call("/v1/sessions?state=CREATED&after=s02&limit=2")).text)
-        assert.deepEqual(sessions.map(({ session, watchers }) => [session, watchers]), [["s03", 1], ["s04", 0]])
+        assert.deepEqual(
+          sessions.map(({ session, watchers }) => [session, watchers]),
+          [
+            ["s03", 1],
+            ["s04", 0]
+          ]
+        )
         assert.deepEqual(decodeList((yield* sluice.call("/v1/sessions?state=ACTIVE")).text), { sessions: [] })
         for (const bad of ["state=UP", "limit=0", "limit=1001", "after=a%20b"]) {
           const details = Call.assertError(yield* sluice.call(`/v1/sessions?${bad}`), 400, "INVALID_REQUEST")
@@ -128,19 +160,26 @@ for (const [engine, store] of Engines.engines) {
   })
 
   describe(`the head (${engine})`, () => {
-    it.scopedLive("is 0, then the session's own last number, whatever others have, and stays when events go (S60, S67)", () =>
-      Effect.gen(function* () {
-        const sluice = yield* Sluice.make({ store: yield* store, session: { retainEvents: 3 } })
-        const head = Effect.map(sluice.call("/v1/sessions/a"), (answer) => Call.pick(Call.json(answer), "oldest", "head"))
-        const unknown = yield* sluice.watch("a")
-        assert.deepEqual(Call.pick(Call.json(yield* unknown.named("sluice.hello")), "oldest", "head"), { oldest: 1, head: 0 })
-        yield* sluice.add("a", { data: 1 })
-        assert.deepEqual(yield* head, { oldest: 1, head: 1 })
-        yield* sluice.fill("b", 20)
-        assert.deepEqual(yield* head, { oldest: 1, head: 1 })
-        yield* sluice.add("a", { events: Sluice.numbered(2, 9) })
-        assert.deepEqual(yield* head, { oldest: 8, head: 10 })
-      })
+    it.scopedLive(
+      "is 0, then the session's own last number, whatever others have, and stays when events go (S60, S67)",
+      () =>
+        Effect.gen(function* () {
+          const sluice = yield* Sluice.make({ store: yield* store, session: { retainEvents: 3 } })
+          const head = Effect.map(sluice.call("/v1/sessions/a"), (answer) =>
+            Call.pick(Call.json(answer), "oldest", "head")
+          )
+          const unknown = yield* sluice.watch("a")
+          assert.deepEqual(Call.pick(Call.json(yield* unknown.named("sluice.hello")), "oldest", "head"), {
+            oldest: 1,
+            head: 0
+          })
+          yield* sluice.add("a", { data: 1 })
+          assert.deepEqual(yield* head, { oldest: 1, head: 1 })
+          yield* sluice.fill("b", 20)
+          assert.deepEqual(yield* head, { oldest: 1, head: 1 })
+          yield* sluice.add("a", { events: Sluice.numbered(2, 9) })
+          assert.deepEqual(yield* head, { oldest: 8, head: 10 })
+        })
     )
   })
 }

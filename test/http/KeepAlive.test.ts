@@ -27,7 +27,11 @@ describe("one connection", () => {
     Effect.gen(function* () {
       const sluice = yield* Sluice.make()
       const socket = yield* RawSocket.open(sluice.url)
-      yield* socket.write(Sluice.range(1, 100).map((data) => append("a", data)).join(""))
+      yield* socket.write(
+        Sluice.range(1, 100)
+          .map((data) => append("a", data))
+          .join("")
+      )
       const text = yield* socket.until((received) => places(received).length === 100)
       assert.deepEqual(places(text).map(String), Sluice.range(1, 100))
       const client = yield* sluice.watch("a", "from=start")
@@ -41,9 +45,14 @@ describe("one connection", () => {
       const sluice = yield* Sluice.make()
       const socket = yield* RawSocket.open(sluice.url)
       const broken = RawSocket.head("POST /v1/sessions/a/events HTTP/1.1", ["Content-Length: 1"])
-      yield* socket.write(`${append("a", "1", "Idempotency-Key: k")}${broken}{${RawSocket.head("GET /healthz HTTP/1.1")}`)
+      yield* socket.write(
+        `${append("a", "1", "Idempotency-Key: k")}${broken}{${RawSocket.head("GET /healthz HTTP/1.1")}`
+      )
       const text = yield* socket.until((received) => received.includes('{"status":"ok"}'))
-      assert.deepEqual(Array.from(text.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status), ["201", "400", "200"])
+      assert.deepEqual(
+        Array.from(text.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status),
+        ["201", "400", "200"]
+      )
     })
   )
 
@@ -54,7 +63,10 @@ describe("one connection", () => {
       const socket = yield* RawSocket.open(sluice.url)
       yield* socket.write(append("a", "1") + RawSocket.head("GET /v1/sessions/a/stream?from=start HTTP/1.1"))
       const text = yield* socket.until((received) => received.includes("sluice.live") && received.includes('"first":2'))
-      assert.deepEqual(Array.from(text.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status), ["201", "200"])
+      assert.deepEqual(
+        Array.from(text.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status),
+        ["201", "200"]
+      )
     })
   )
 

@@ -11,24 +11,46 @@ const corsOf = ({ headers }: Pick<Call.Answer, "headers">) =>
   Object.keys(headers).filter((name) => name.startsWith("access-control-"))
 
 describe("on loopback, without a key", () => {
-  for (const host of ["evil.example", "evil.example:3000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "localhost@evil.example"]) {
-    it.scopedLive(`a request for the host ${host} is 403 on every route: its name was made to point here (design §10)`, () =>
-      Effect.gen(function* () {
-        const sluice = yield* Sluice.make()
-        for (const path of ["/", "/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/stream", "/v1/stream?session=a"]) {
-          const details = Call.assertError(yield* sluice.call(path, { headers: { Host: host } }), 403, "ORIGIN_NOT_ALLOWED")
-          assert.equal(details["header"], "Host")
-        }
-        Call.assertError(yield* sluice.append("a", { data: 1 }, { Host: host }), 403, "ORIGIN_NOT_ALLOWED")
-        Call.assertError(yield* sluice.call("/v1/sessions/a"), 404, "SESSION_NOT_FOUND")
-      })
+  for (const host of [
+    "evil.example",
+    "evil.example:3000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "10.0.0.1",
+    "[::2]",
+    "localhost@evil.example"
+  ]) {
+    it.scopedLive(
+      `a request for the host ${host} is 403 on every route: its name was made to point here (design §10)`,
+      () =>
+        Effect.gen(function* () {
+          const sluice = yield* Sluice.make()
+          for (const path of ["/", "/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/stream", "/v1/stream?session=a"]) {
+            const details = Call.assertError(
+              yield* sluice.call(path, { headers: { Host: host } }),
+              403,
+              "ORIGIN_NOT_ALLOWED"
+            )
+            assert.equal(details["header"], "Host")
+          }
+          Call.assertError(yield* sluice.append("a", { data: 1 }, { Host: host }), 403, "ORIGIN_NOT_ALLOWED")
+          Call.assertError(yield* sluice.call("/v1/sessions/a"), 404, "SESSION_NOT_FOUND")
+        })
     )
   }
 
   it.scopedLive("every name of loopback is served, and health and readiness under any name", () =>
     Effect.gen(function* () {
       const sluice = yield* Sluice.make()
-      for (const host of ["localhost", "LOCALHOST:3000", "127.0.0.1", "127.0.0.1:80", "127.8.9.1", "[::1]:3000", "[::1]"]) {
+      for (const host of [
+        "localhost",
+        "LOCALHOST:3000",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "127.8.9.1",
+        "[::1]:3000",
+        "[::1]"
+      ]) {
         assert.equal((yield* sluice.call("/v1/sessions", { headers: { Host: host } })).status, 200, host)
       }
       for (const path of ["/healthz", "/readyz?for=sessions"]) {
@@ -79,7 +101,10 @@ for (const [says, http] of [
           yield* sluice.append("a", "{", { Origin, ...headers }),
           yield* sluice.watch("a", "", { Origin, ...headers })
         ]
-        assert.deepEqual(answers.map(({ status }) => status), [201, 200, 404, 400, 200])
+        assert.deepEqual(
+          answers.map(({ status }) => status),
+          [201, 200, 404, 400, 200]
+        )
         for (const answer of answers) {
           assert.equal(answer.headers["access-control-allow-origin"], listed)
           assert.match(answer.headers.vary ?? "", /\bOrigin\b/)

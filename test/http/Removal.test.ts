@@ -38,58 +38,69 @@ for (const [engine, store] of Engines.engines) {
       })
     )
 
-    it.scopedLive("beyond SLUICE_RETAIN_EVENTS is the oldest: 100 of 250 are kept and no number is given twice (S67)", () =>
-      Effect.gen(function* () {
-        const sluice = yield* Sluice.make({ store: yield* store, session: { retainEvents: 100 } })
-        yield* sluice.fill("a", 250)
-        const session = Call.json(yield* sluice.call("/v1/sessions/a"))
-        assert.deepEqual(Call.pick(session, "oldest", "head"), { oldest: 151, head: 250 })
-        const page = Call.json(yield* sluice.call("/v1/sessions/a/events?limit=1000"))
-        assert.deepEqual(Call.pick(page, "oldest", "head"), { oldest: 151, head: 250 })
-        assert.deepEqual(Array.isArray(page["events"]) && page["events"].length, 100)
-        const client = yield* sluice.watch("a", "from=start")
-        yield* client.named("sluice.live")
-        assert.deepEqual(Sluice.dataOf(client.events()), Sluice.range(151, 250))
-        assert.equal((yield* sluice.add("a", { data: "next" })).first, 251)
-      })
+    it.scopedLive(
+      "beyond SLUICE_RETAIN_EVENTS is the oldest: 100 of 250 are kept and no number is given twice (S67)",
+      () =>
+        Effect.gen(function* () {
+          const sluice = yield* Sluice.make({ store: yield* store, session: { retainEvents: 100 } })
+          yield* sluice.fill("a", 250)
+          const session = Call.json(yield* sluice.call("/v1/sessions/a"))
+          assert.deepEqual(Call.pick(session, "oldest", "head"), { oldest: 151, head: 250 })
+          const page = Call.json(yield* sluice.call("/v1/sessions/a/events?limit=1000"))
+          assert.deepEqual(Call.pick(page, "oldest", "head"), { oldest: 151, head: 250 })
+          assert.deepEqual(Array.isArray(page["events"]) && page["events"].length, 100)
+          const client = yield* sluice.watch("a", "from=start")
+          yield* client.named("sluice.live")
+          assert.deepEqual(Sluice.dataOf(client.events()), Sluice.range(151, 250))
+          assert.equal((yield* sluice.add("a", { data: "next" })).first, 251)
+        })
     )
 
-    it.scopedLive("after SLUICE_RETAIN_SECONDS is everything older; the head stays and the next number follows it (S67)", () =>
-      Effect.gen(function* () {
-        const sluice = yield* Sluice.make({ store: yield* store, session: { retainFor: Duration.millis(100) } })
-        yield* sluice.fill("a", 250)
-        const session = Effect.map(sluice.call("/v1/sessions/a"), (answer) => Call.pick(Call.json(answer), "oldest", "head"))
-        const { head } = yield* Effect.repeat(session, {
-          schedule: Schedule.spaced("20 millis"),
-          until: ({ oldest }) => oldest === 251
-        }).pipe(Effect.zipRight(session))
-        assert.equal(head, 250)
-        assert.deepEqual(Call.json(yield* sluice.call("/v1/sessions/a/events"))["events"], [])
-        const { first } = yield* sluice.add("a", { data: "next" })
-        assert.equal(first, 251)
-      })
+    it.scopedLive(
+      "after SLUICE_RETAIN_SECONDS is everything older; the head stays and the next number follows it (S67)",
+      () =>
+        Effect.gen(function* () {
+          const sluice = yield* Sluice.make({ store: yield* store, session: { retainFor: Duration.millis(100) } })
+          yield* sluice.fill("a", 250)
+          const session = Effect.map(sluice.call("/v1/sessions/a"), (answer) =>
+            Call.pick(Call.json(answer), "oldest", "head")
+          )
+          const { head } = yield* Effect.repeat(session, {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ oldest }) => oldest === 251
+          }).pipe(Effect.zipRight(session))
+          assert.equal(head, 250)
+          assert.deepEqual(Call.json(yield* sluice.call("/v1/sessions/a/events"))["events"], [])
+          const { first } = yield* sluice.add("a", { data: "next" })
+          assert.equal(first, 251)
+        })
     )
   })
 }
 
 describe("on SQLite", () => {
-  it.scopedLive("a session's numbers go on after a restart, also when retention has taken all its events (S60, S67)", () =>
-    Effect.gen(function* () {
-      const store = yield* Engines.sqlite
-      const before = yield* Effect.scoped(
-        Effect.gen(function* () {
-          const sluice = yield* Sluice.make({ store, session: { retainFor: Duration.millis(1) } })
-          const epoch = yield* sluice.fill("a", 30)
-          yield* sluice.fill("b", 5)
-          const session = Effect.map(sluice.call("/v1/sessions/a"), (answer) => Call.json(answer))
-          yield* Effect.repeat(session, { schedule: Schedule.spaced("20 millis"), until: ({ oldest }) => oldest === 31 })
-          return epoch
-        })
-      )
-      const sluice = yield* Sluice.make({ store })
-      const session = Call.json(yield* sluice.call("/v1/sessions/a"))
-      assert.deepEqual(Call.pick(session, "epoch", "oldest", "head"), { epoch: before, oldest: 31, head: 30 })
-      assert.equal((yield* sluice.add("a", { data: "next" })).first, 31)
-    })
+  it.scopedLive(
+    "a session's numbers go on after a restart, also when retention has taken all its events (S60, S67)",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* Engines.sqlite
+        const before = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const sluice = yield* Sluice.make({ store, session: { retainFor: Duration.millis(1) } })
+            const epoch = yield* sluice.fill("a", 30)
+            yield* sluice.fill("b", 5)
+            const session = Effect.map(sluice.call("/v1/sessions/a"), (answer) => Call.json(answer))
+            yield* Effect.repeat(session, {
+              schedule: Schedule.spaced("20 millis"),
+              until: ({ oldest }) => oldest === 31
+            })
+            return epoch
+          })
+        )
+        const sluice = yield* Sluice.make({ store })
+        const session = Call.json(yield* sluice.call("/v1/sessions/a"))
+        assert.deepEqual(Call.pick(session, "epoch", "oldest", "head"), { epoch: before, oldest: 31, head: 30 })
+        assert.equal((yield* sluice.add("a", { data: "next" })).first, 31)
+      })
   )
 })

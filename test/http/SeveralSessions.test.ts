@@ -47,7 +47,10 @@ describe("frames of a stream over several sessions", () => {
       yield* lives(replayed, 2)
       yield* live.find(({ data }) => data.includes('"seq":5'))
       assert.deepEqual(own(live), own(replayed))
-      assert.deepEqual(own(live).map(({ data }) => data), ["a\r\nb", "\ufffd", "\u2028", "", "data: x"])
+      assert.deepEqual(
+        own(live).map(({ data }) => data),
+        ["a\r\nb", "\ufffd", "\u2028", "", "data: x"]
+      )
     })
   )
 })
@@ -55,12 +58,18 @@ describe("frames of a stream over several sessions", () => {
 /** What a client has, that read `text` up to some byte. */
 const readUpTo = (text: string) => {
   const decoder = FrameDecoder.make()
-  const prefixes: Array<{ readonly seen: ReadonlyArray<StreamEvent>; readonly lastId: string; readonly unclosed: number }> = []
+  const prefixes: Array<{
+    readonly seen: ReadonlyArray<StreamEvent>
+    readonly lastId: string
+    readonly unclosed: number
+  }> = []
   let seen: ReadonlyArray<StreamEvent> = []
   let closed = 0
   for (const char of text) {
     const before = decoder.lastId()
-    const events = decoder.feed(char).flatMap((frame) => (frame._tag === "Event" && frame.name === "message" ? [frame] : []))
+    const events = decoder
+      .feed(char)
+      .flatMap((frame) => (frame._tag === "Event" && frame.name === "message" ? [frame] : []))
     seen = [...seen, ...events]
     if (decoder.lastId() !== before) closed = seen.length
     prefixes.push({ seen, lastId: decoder.lastId(), unclosed: seen.length - closed })
@@ -71,34 +80,42 @@ const readUpTo = (text: string) => {
 const place = (event: Readonly<Record<string, unknown>>) => `${String(event["session"])} ${String(event["seq"])}`
 
 describe("a stream over several sessions that breaks off", () => {
-  it.scopedLive("at any byte is continued by its last id: every event once, but for those of the broken write (S52)", () =>
-    Effect.gen(function* () {
-      const sluice = yield* Sluice.make()
-      const path = "/v1/stream?session=m1&session=m2&from=start"
-      yield* sluice.fill("m1", 2)
-      const whole = yield* sluice.stream(path)
-      yield* lives(whole, 2)
-      yield* sluice.add("m2", { events: Sluice.numbered(1, 3) })
-      yield* sluice.add("m1", { events: Sluice.numbered(3, 2) })
-      yield* sluice.add("m2", { data: "4" })
-      const text = yield* reached(whole, { m1: 4, m2: 4 })
-      const all = ["m1 1", "m1 2", "m1 3", "m1 4", "m2 1", "m2 2", "m2 3", "m2 4"]
-      const prefixes = readUpTo(text)
-      const continued = new Map<string, ReadonlyArray<string>>()
-      for (const lastId of new Set(prefixes.map((prefix) => prefix.lastId))) {
-        const client = yield* sluice.stream(path, lastId === "" ? {} : { "Last-Event-ID": lastId })
-        yield* lives(client, 2)
-        continued.set(lastId, own(client).map(place))
-        assert.deepEqual(client.events().filter(({ name }) => name === "sluice.gap"), [])
-      }
-      assert.ok(continued.size >= 5)
-      for (const { lastId, seen, unclosed } of prefixes) {
-        const first = seen.map((event) => place(Call.json(event)))
-        const second = continued.get(lastId) ?? []
-        assert.deepEqual(Array.from(new Set([...first, ...second])).sort(), all)
-        assert.deepEqual(new Set(first.slice(0, first.length - unclosed).filter((event) => second.includes(event))), new Set())
-      }
-    })
+  it.scopedLive(
+    "at any byte is continued by its last id: every event once, but for those of the broken write (S52)",
+    () =>
+      Effect.gen(function* () {
+        const sluice = yield* Sluice.make()
+        const path = "/v1/stream?session=m1&session=m2&from=start"
+        yield* sluice.fill("m1", 2)
+        const whole = yield* sluice.stream(path)
+        yield* lives(whole, 2)
+        yield* sluice.add("m2", { events: Sluice.numbered(1, 3) })
+        yield* sluice.add("m1", { events: Sluice.numbered(3, 2) })
+        yield* sluice.add("m2", { data: "4" })
+        const text = yield* reached(whole, { m1: 4, m2: 4 })
+        const all = ["m1 1", "m1 2", "m1 3", "m1 4", "m2 1", "m2 2", "m2 3", "m2 4"]
+        const prefixes = readUpTo(text)
+        const continued = new Map<string, ReadonlyArray<string>>()
+        for (const lastId of new Set(prefixes.map((prefix) => prefix.lastId))) {
+          const client = yield* sluice.stream(path, lastId === "" ? {} : { "Last-Event-ID": lastId })
+          yield* lives(client, 2)
+          continued.set(lastId, own(client).map(place))
+          assert.deepEqual(
+            client.events().filter(({ name }) => name === "sluice.gap"),
+            []
+          )
+        }
+        assert.ok(continued.size >= 5)
+        for (const { lastId, seen, unclosed } of prefixes) {
+          const first = seen.map((event) => place(Call.json(event)))
+          const second = continued.get(lastId) ?? []
+          assert.deepEqual(Array.from(new Set([...first, ...second])).sort(), all)
+          assert.deepEqual(
+            new Set(first.slice(0, first.length - unclosed).filter((event) => second.includes(event))),
+            new Set()
+          )
+        }
+      })
   )
 
   it.scopedLive("resumes each session where it was, in its own order; when one ends the other goes on (S93)", () =>

@@ -60,7 +60,8 @@ export const at = (url: string) => {
   const stream = (path: string, headers = {}) => StreamClient.open(`${url}${path}`, { headers })
 
   /** The stream of one session; `query` without its mark. */
-  const watch = (session: string, query = "", headers = {}) => stream(`/v1/sessions/${session}/stream?${query}`, headers)
+  const watch = (session: string, query = "", headers = {}) =>
+    stream(`/v1/sessions/${session}/stream?${query}`, headers)
 
   /** Asks until `isSuch` holds of the session as operators see it. */
   const untilSession = (session: string, isSuch: (summary: Readonly<Record<string, unknown>>) => boolean) =>
@@ -75,8 +76,7 @@ export const at = (url: string) => {
 export type Sluice = ReturnType<typeof at>
 
 /** A server of the test's own, until its scope closes. */
-export const make = (overrides?: TestServer.Overrides) =>
-  Effect.map(TestServer.make(overrides), ({ url }) => at(url))
+export const make = (overrides?: TestServer.Overrides) => Effect.map(TestServer.make(overrides), ({ url }) => at(url))
 
 /** The same over a store of the test's own. */
 export const makeWithStore = <E>(store: Layer.Layer<EventStore, E>, overrides?: TestServer.Overrides) =>

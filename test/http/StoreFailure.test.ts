@@ -16,35 +16,40 @@ const failures = [
 
 describe("while the store fails", () => {
   for (const [says, reason, status, code] of failures) {
-    it.scopedLive(`with ${says}, appends are ${status} ${code}, watchers see nothing, and it heals without a restart (S69)`, () =>
-      Effect.gen(function* () {
-        const store = FailingStore.make()
-        const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
-        yield* sluice.fill("a", 2)
-        const client = yield* sluice.watch("a", "from=start")
-        yield* client.named("sluice.live")
-        const before = client.text()
-        store.failWrites(reason)
-        for (const session of ["a", "new"]) {
-          Call.assertError(yield* sluice.append(session, { data: "lost" }), status, code)
-          Call.assertError(yield* sluice.append(session, { data: "lost" }, { "Idempotency-Key": "k" }), status, code)
-        }
-        Call.assertError(yield* sluice.call("/v1/sessions/a", { method: "DELETE" }), status, code)
-        Call.assertError(yield* sluice.call("/v1/sessions/new"), 404, "SESSION_NOT_FOUND")
-        // Reading goes on.
-        assert.equal(Call.json(yield* sluice.call("/v1/sessions/a/events"))["head"], 2)
-        const second = yield* sluice.watch("a", "from=start")
-        yield* second.named("sluice.live")
-        assert.deepEqual(Sluice.dataOf(second.events()), ["1", "2"])
-        store.heal()
-        const { first } = yield* sluice.add("a", { data: "3" })
-        assert.equal(first, 3)
-        assert.equal((yield* sluice.append("a", { data: "4" }, { "Idempotency-Key": "k" })).status, 201)
-        yield* client.find(({ data }) => data === "4")
-        assert.match(client.text().slice(before.length), /^id: [a-z0-9]+\.3\ndata: 3\n\nid: [a-z0-9]+\.4\ndata: 4\n\n$/)
-        yield* second.find(({ data }) => data === "4")
-        assert.deepEqual(Sluice.dataOf(second.events()), Sluice.range(1, 4))
-      })
+    it.scopedLive(
+      `with ${says}, appends are ${status} ${code}, watchers see nothing, and it heals without a restart (S69)`,
+      () =>
+        Effect.gen(function* () {
+          const store = FailingStore.make()
+          const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+          yield* sluice.fill("a", 2)
+          const client = yield* sluice.watch("a", "from=start")
+          yield* client.named("sluice.live")
+          const before = client.text()
+          store.failWrites(reason)
+          for (const session of ["a", "new"]) {
+            Call.assertError(yield* sluice.append(session, { data: "lost" }), status, code)
+            Call.assertError(yield* sluice.append(session, { data: "lost" }, { "Idempotency-Key": "k" }), status, code)
+          }
+          Call.assertError(yield* sluice.call("/v1/sessions/a", { method: "DELETE" }), status, code)
+          Call.assertError(yield* sluice.call("/v1/sessions/new"), 404, "SESSION_NOT_FOUND")
+          // Reading goes on.
+          assert.equal(Call.json(yield* sluice.call("/v1/sessions/a/events"))["head"], 2)
+          const second = yield* sluice.watch("a", "from=start")
+          yield* second.named("sluice.live")
+          assert.deepEqual(Sluice.dataOf(second.events()), ["1", "2"])
+          store.heal()
+          const { first } = yield* sluice.add("a", { data: "3" })
+          assert.equal(first, 3)
+          assert.equal((yield* sluice.append("a", { data: "4" }, { "Idempotency-Key": "k" })).status, 201)
+          yield* client.find(({ data }) => data === "4")
+          assert.match(
+            client.text().slice(before.length),
+            /^id: [a-z0-9]+\.3\ndata: 3\n\nid: [a-z0-9]+\.4\ndata: 4\n\n$/
+          )
+          yield* second.find(({ data }) => data === "4")
+          assert.deepEqual(Sluice.dataOf(second.events()), Sluice.range(1, 4))
+        })
     )
   }
 
@@ -73,44 +78,51 @@ describe("while the store fails", () => {
     })
   )
 
-  it.scopedLive("requests that read are 503, and a stream says sluice.bye and ends: a browser never repeats a 503", () =>
-    Effect.gen(function* () {
-      const store = FailingStore.make()
-      const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
-      yield* sluice.fill("a", 1)
-      store.failReads("Unavailable")
-      for (const path of ["/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/events"]) {
-        Call.assertError(yield* sluice.call(path), 503, "STORE_UNAVAILABLE")
-      }
-      Call.assertError(yield* sluice.append("unseen", { data: 1 }), 503, "STORE_UNAVAILABLE")
-      const client = yield* sluice.watch("unseen")
-      assert.equal(client.status, 200)
-      assert.ok((yield* client.ended).isComplete)
-      const [bye, ...more] = client.events()
-      assert.ok(bye)
-      assert.deepEqual([bye.name, Call.json(bye)["reason"], more], ["sluice.bye", "error", []])
-      assert.match(client.text(), /^retry: \d+\n/)
-      store.heal()
-      assert.equal((yield* sluice.add("unseen", { data: 1 })).first, 1)
-    })
+  it.scopedLive(
+    "requests that read are 503, and a stream says sluice.bye and ends: a browser never repeats a 503",
+    () =>
+      Effect.gen(function* () {
+        const store = FailingStore.make()
+        const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+        yield* sluice.fill("a", 1)
+        store.failReads("Unavailable")
+        for (const path of ["/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/events"]) {
+          Call.assertError(yield* sluice.call(path), 503, "STORE_UNAVAILABLE")
+        }
+        Call.assertError(yield* sluice.append("unseen", { data: 1 }), 503, "STORE_UNAVAILABLE")
+        const client = yield* sluice.watch("unseen")
+        assert.equal(client.status, 200)
+        assert.ok((yield* client.ended).isComplete)
+        const [bye, ...more] = client.events()
+        assert.ok(bye)
+        assert.deepEqual([bye.name, Call.json(bye)["reason"], more], ["sluice.bye", "error", []])
+        assert.match(client.text(), /^retry: \d+\n/)
+        store.heal()
+        assert.equal((yield* sluice.add("unseen", { data: 1 })).first, 1)
+      })
   )
 })
 
 describe("readiness", () => {
-  it.scopedLive("is lost while the store cannot be written, and comes back with it; the process is alive throughout", () =>
-    Effect.gen(function* () {
-      const store = FailingStore.make()
-      const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
-      const ready = Effect.map(sluice.call("/readyz?for=sessions"), ({ status, text }) => [status, Call.json({ text })["status"]])
-      assert.deepEqual(yield* ready, [200, "ready"])
-      store.failWrites("Full")
-      assert.deepEqual(yield* ready, [503, "not_ready"])
-      const { reasons } = Call.json(yield* sluice.call("/readyz?for=sessions"))
-      assert.ok(Array.isArray(reasons) && reasons.length === 1)
-      const alive = yield* sluice.call("/healthz")
-      assert.deepEqual([alive.status, alive.text], [200, '{"status":"ok"}'])
-      store.heal()
-      assert.deepEqual(yield* ready, [200, "ready"])
-    })
+  it.scopedLive(
+    "is lost while the store cannot be written, and comes back with it; the process is alive throughout",
+    () =>
+      Effect.gen(function* () {
+        const store = FailingStore.make()
+        const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+        const ready = Effect.map(sluice.call("/readyz?for=sessions"), ({ status, text }) => [
+          status,
+          Call.json({ text })["status"]
+        ])
+        assert.deepEqual(yield* ready, [200, "ready"])
+        store.failWrites("Full")
+        assert.deepEqual(yield* ready, [503, "not_ready"])
+        const { reasons } = Call.json(yield* sluice.call("/readyz?for=sessions"))
+        assert.ok(Array.isArray(reasons) && reasons.length === 1)
+        const alive = yield* sluice.call("/healthz")
+        assert.deepEqual([alive.status, alive.text], [200, '{"status":"ok"}'])
+        store.heal()
+        assert.deepEqual(yield* ready, [200, "ready"])
+      })
   )
 })

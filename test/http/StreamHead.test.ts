@@ -16,7 +16,14 @@ describe("the head of a stream", () => {
         const client = yield* sluice.stream(path, { "Accept-Encoding": "gzip, br" })
         assert.equal(client.status, 200)
         assert.deepEqual(
-          Call.pick(client.headers, "content-type", "cache-control", "connection", "x-accel-buffering", "content-encoding"),
+          Call.pick(
+            client.headers,
+            "content-type",
+            "cache-control",
+            "connection",
+            "x-accel-buffering",
+            "content-encoding"
+          ),
           {
             "content-type": "text/event-stream",
             "cache-control": "no-cache, no-transform",
@@ -121,7 +128,10 @@ describe("sluice.hello", () => {
   it.scopedLive("has another token on every stream (S53)", () =>
     Effect.gen(function* () {
       const sluice = yield* Sluice.make()
-      const clients = yield* Effect.all(Array.from({ length: 20 }, () => sluice.watch("a")), { concurrency: 20 })
+      const clients = yield* Effect.all(
+        Array.from({ length: 20 }, () => sluice.watch("a")),
+        { concurrency: 20 }
+      )
       const hellos = yield* Effect.forEach(clients, (client) => client.named("sluice.hello"))
       assert.equal(new Set(hellos.map((hello) => Call.json(hello)["token"])).size, 20)
     })

@@ -50,7 +50,10 @@ describe("watch and unwatch", () => {
       const sluice = yield* Sluice.make({ connection: { replayCap: 100_000 } })
       const { client, unwatch, watch } = yield* overW1(sluice)
       const large = "x".repeat(100_000)
-      yield* Effect.replicateEffect(sluice.add("w2", { events: Array.from({ length: 40 }, () => ({ data: large })) }), 10)
+      yield* Effect.replicateEffect(
+        sluice.add("w2", { events: Array.from({ length: 40 }, () => ({ data: large })) }),
+        10
+      )
       yield* client.pause
       yield* watch({ session: "w2", from: "start" })
       yield* unwatch("w2")
@@ -69,7 +72,9 @@ describe("watch and unwatch", () => {
   it.scopedLive("begin by the same plan as a connect: cursor, start, and the head when neither is given (S91)", () =>
     Effect.gen(function* () {
       const sluice = yield* Sluice.make({ connection: { replayCap: 3 } })
-      const epochs = yield* Effect.forEach(["cursor", "start", "head", "far", "other"], (session) => sluice.fill(session, 5))
+      const epochs = yield* Effect.forEach(["cursor", "start", "head", "far", "other"], (session) =>
+        sluice.fill(session, 5)
+      )
       const { client, watch } = yield* overW1(sluice)
       const answer = yield* watch(
         { session: "cursor", cursor: `${epochs[0]}.3`, from: "start" },
@@ -84,7 +89,10 @@ describe("watch and unwatch", () => {
         ["cursor", "start", "head", "far", "other"].map((session) => dataOf(client, session)),
         [Sluice.range(4, 5), Sluice.range(3, 5), [], Sluice.range(3, 5), Sluice.range(3, 5)]
       )
-      const gaps = client.events().filter(({ name }) => name === "sluice.gap").map((gap) => Call.json(gap))
+      const gaps = client
+        .events()
+        .filter(({ name }) => name === "sluice.gap")
+        .map((gap) => Call.json(gap))
       const log = { oldest: 1, head: 5 }
       assert.deepEqual(gaps, [
         { session: "start", after: 0, next: 3, missed: 2, ...log, reason: "cap" },
@@ -105,7 +113,11 @@ describe("a watch that cannot be", () => {
       yield* client.abort
       yield* sluice.add("w1", { data: 1 })
       yield* sluice.untilSession("w1", ({ watchers }) => watchers === 0)
-      for (const post of [watch({ session: "w2" }), unwatch("w1"), sluice.post("/v1/connections/none/watch", { sessions: [{ session: "w2" }] })]) {
+      for (const post of [
+        watch({ session: "w2" }),
+        unwatch("w1"),
+        sluice.post("/v1/connections/none/watch", { sessions: [{ session: "w2" }] })
+      ]) {
         Call.assertError(yield* post, 404, "CONNECTION_NOT_FOUND")
       }
     })
@@ -140,22 +152,27 @@ describe("a watch that cannot be", () => {
       yield* watch(...wishes(1, 99))
       const details = Call.assertError(yield* watch({ session: "s1" }, { session: "s100" }), 400, "INVALID_REQUEST")
       assert.match(String(details["message"]), /100/)
-      assert.deepEqual(watching(yield* watch({ session: "s1" })), ["w1", ...wishes(1, 99).map(({ session }) => session)])
+      assert.deepEqual(watching(yield* watch({ session: "s1" })), [
+        "w1",
+        ...wishes(1, 99).map(({ session }) => session)
+      ])
     })
   )
 
-  it.scopedLive("is 400 for a list that is empty, missing or no JSON, and for the token of a single session's stream (S92)", () =>
-    Effect.gen(function* () {
-      const sluice = yield* Sluice.make()
-      const { unwatch, watch } = yield* overW1(sluice)
-      Call.assertError(yield* watch(), 400, "INVALID_REQUEST")
-      const single = yield* token(yield* sluice.watch("w1"))
-      const path = `/v1/connections/${single}/watch`
-      Call.assertError(yield* sluice.post(path, { sessions: [{ session: "w2" }] }), 400, "INVALID_REQUEST")
-      Call.assertError(yield* sluice.post(path, {}), 400, "INVALID_REQUEST")
-      assert.deepEqual(watching(yield* unwatch("none")), ["w1"])
-      Call.assertError(yield* sluice.post(path, "{"), 400, "INVALID_REQUEST")
-    })
+  it.scopedLive(
+    "is 400 for a list that is empty, missing or no JSON, and for the token of a single session's stream (S92)",
+    () =>
+      Effect.gen(function* () {
+        const sluice = yield* Sluice.make()
+        const { unwatch, watch } = yield* overW1(sluice)
+        Call.assertError(yield* watch(), 400, "INVALID_REQUEST")
+        const single = yield* token(yield* sluice.watch("w1"))
+        const path = `/v1/connections/${single}/watch`
+        Call.assertError(yield* sluice.post(path, { sessions: [{ session: "w2" }] }), 400, "INVALID_REQUEST")
+        Call.assertError(yield* sluice.post(path, {}), 400, "INVALID_REQUEST")
+        assert.deepEqual(watching(yield* unwatch("none")), ["w1"])
+        Call.assertError(yield* sluice.post(path, "{"), 400, "INVALID_REQUEST")
+      })
   )
 
   for (const [says, query] of [
@@ -191,7 +208,10 @@ describe("sessions on one connection", () => {
     return Effect.gen(function* () {
       const sluice = yield* Sluice.makeWithStore(store, { connection: { replayCap: 1_000_000 } })
       const large = "x".repeat(10_000)
-      yield* Effect.replicateEffect(sluice.add("busy", { events: Array.from({ length: 300 }, () => ({ data: large })) }), 10)
+      yield* Effect.replicateEffect(
+        sluice.add("busy", { events: Array.from({ length: 300 }, () => ({ data: large })) }),
+        10
+      )
       const client = yield* sluice.stream("/v1/stream?session=busy@0.0&session=quiet")
       yield* client.find(({ data }) => data.includes('"seq":1,'))
       yield* client.pause
@@ -204,7 +224,10 @@ describe("sessions on one connection", () => {
       assert.ok(before <= readThen + 50, `${before} events came before it, ${readThen} were read when it was stored`)
       yield* live(client, "busy")
       assert.equal(dataOf(client, "busy").length, 3000)
-      assert.deepEqual(own(client).flatMap(({ seq, session }) => (session === "busy" ? [seq] : [])), Array.from({ length: 3000 }, (_, index) => index + 1))
+      assert.deepEqual(
+        own(client).flatMap(({ seq, session }) => (session === "busy" ? [seq] : [])),
+        Array.from({ length: 3000 }, (_, index) => index + 1)
+      )
     })
   })
 

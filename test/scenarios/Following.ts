@@ -24,7 +24,7 @@ export const follow = (server: ServerProcess, path: string, isLast: (event: Stre
       const client = yield* StreamClient.open(`${server.url}${path}`, { headers })
       connects += 1
       const outcome = yield* Effect.either(client.find(isLast))
-      frames.push(...client.events())
+      for (const event of client.events()) frames.push(event)
       lastId = client.lastId() || lastId
       return Either.isRight(outcome)
     })

@@ -61,7 +61,7 @@ const decodeBye = Schema.decodeUnknownSync(Bye)
 describe("SIGTERM", () => {
   it.scopedLive("says goodbye to each of 500 streams, answers what is under way, closes the store and exits with 0 (S44)", () =>
     Effect.gen(function* () {
-      const server = yield* ServerProcess.started()
+      const server = yield* ServerProcess.started({ SLUICE_DRAIN_SECONDS: "5" })
       yield* Requests.add(server, "calm", { data: "first" })
       const readers = yield* Effect.forEach(
         Array.from({ length: 450 }),
@@ -81,7 +81,7 @@ describe("SIGTERM", () => {
       yield* append.send
       assert.equal(yield* append.answered, 201)
       assert.equal(yield* server.ended, 0, server.said())
-      assert.ok(performance.now() - begin < 10_000, "it took longer than its ten seconds")
+      assert.ok(performance.now() - begin < 5_000, "it took longer than it may")
 
       const retries = byes.map(({ data }) => decodeBye(data).retry)
       assert.ok(Math.min(...retries) >= 1000, `too soon: ${Math.min(...retries)}`)

@@ -55,7 +55,6 @@ describe("a client that reads slowly or not at all", () => {
       assert.equal(yield* Requests.watchers(server, "s"), 21)
       if (process.platform === "linux") {
         const growth = server.memory().peak - before
-        console.log('growth', growth/1e6)
         assert.ok(growth < 150 * megabyte, `it grew by ${Math.round(growth / megabyte)} MB`)
       }
     })

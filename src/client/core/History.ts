@@ -20,7 +20,7 @@ export interface Turn {
 export const isEmpty = (gap: Gap): boolean => gap.next - gap.after <= 1
 
 /** Events that the log no longer has, for whatever reason the gap was told. */
-export const lost = (gap: Gap, next: number): Gap => ({
+const lost = (gap: Gap, next: number): Gap => ({
   epoch: gap.epoch,
   after: gap.after,
   next,

@@ -1,4 +1,4 @@
-import * as ControlFrame from "../../protocol/ControlFrame.ts"
+import type * as ControlFrame from "../../protocol/ControlFrame.ts"
 import * as Cursor from "../../protocol/Cursor.ts"
 import type { Decoded } from "../../protocol/FrameDecoder.ts"
 import * as ControlBody from "./ControlBody.ts"
@@ -127,7 +127,7 @@ const onControl = (reader: Reader, control: ControlBody.Control, at: Cursor.Curs
 }
 
 /** One decoded frame: what the reader is then, and what is to be done about it, in order. */
-export const receive = (reader: Reader, frame: Decoded): Stepped => {
+const receive = (reader: Reader, frame: Decoded): Stepped => {
   if (frame._tag === "Comment") return [reader, []]
   if (frame._tag === "Retry") return [{ ...reader, retry: frame.millis }, []]
   const at = Cursor.parse(frame.lastId)
