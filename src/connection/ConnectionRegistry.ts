@@ -166,7 +166,7 @@ export const make = (options: Options = defaults) =>
         const maxAge =
           options.maxAge === undefined
             ? Number.POSITIVE_INFINITY
-            : Duration.toMillis(options.maxAge) * (0.8 + 0.4 * chance(token))
+            : Math.round(Duration.toMillis(options.maxAge) * (0.8 + 0.4 * chance(token)))
         const connection = new Connection(token, request.form, socket, house, maxAge)
         connections.set(token, connection)
         const fiber = fork(

@@ -18,15 +18,25 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 /** Equal digests of equal length: the time taken tells nothing about the key. */
 const isKey = (expected: Buffer, given: string): boolean => timingSafeEqual(expected, digest(given))
 
+const allowedToListed = {
+  "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+  "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID",
+  "Access-Control-Max-Age": "600"
+}
+
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
 const none = {}
 
-const isOpen = (path: string): boolean => path === Paths.healthz || path.startsWith(Paths.readyz)
+/** What needs no key. All else does, whatever it is: a router may read a path in more ways than one. */
+const open: ReadonlyArray<string> = ["/", Paths.healthz, Paths.readyz]
 
 /** Who may ask at all (design §10). Asked for every request, before its route. */
 export interface Guard {
-  readonly check: (request: IncomingMessage) => OriginNotAllowed | Unauthorized | undefined
+  /** `path` is that of the URL, without query. */
+  readonly check: (request: IncomingMessage, path: string) => OriginNotAllowed | Unauthorized | undefined
+  /** What a preflight is told beside `cors`: nothing, unless its origin is a listed one. */
+  readonly preflight: (cors: Readonly<Record<string, string>>) => Readonly<Record<string, string>>
   /** The response headers that let a listed origin's page read the answer; empty for others. */
   readonly cors: (request: IncomingMessage) => Readonly<Record<string, string>>
 }
@@ -52,12 +62,12 @@ export const make = (options: Options): Guard => {
   }
 
   return {
-    check: (request) => {
-      if (isOpen(request.url ?? "")) return undefined
-      if (expected === undefined) return checkOrigin(request)
-      const needsKey = request.method !== "OPTIONS" && (request.url ?? "").startsWith("/v1/")
-      return needsKey ? checkKey(request, expected) : undefined
+    check: (request, path) => {
+      const isHealth = path === Paths.healthz || path === Paths.readyz
+      if (expected === undefined) return isHealth ? undefined : checkOrigin(request)
+      return open.includes(path) || request.method === "OPTIONS" ? undefined : checkKey(request, expected)
     },
+    preflight: (cors) => ("Access-Control-Allow-Origin" in cors ? allowedToListed : none),
     cors: (request) => {
       if (options.corsOrigins.length === 0) return none
       const origin = header(request, "origin")
@@ -66,10 +76,3 @@ export const make = (options: Options): Guard => {
     }
   }
 }
-
-/** The answer to a preflight of a listed origin. */
-export const preflight = {
-  "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
-  "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID",
-  "Access-Control-Max-Age": "600"
-} as const

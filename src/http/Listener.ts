@@ -3,7 +3,7 @@
  * router. Guard, limits and errors are the same for both.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { FileSystem, HttpApiBuilder, HttpServer, HttpServerRequest } from "@effect/platform"
+import { HttpApiBuilder, HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Cause, Context, Effect, Either, FiberSet, Layer, Option } from "effect"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
@@ -46,10 +46,7 @@ export const make = (options: Options) =>
     const fork = yield* FiberSet.makeRuntime<never>()
     const guard = Guard.make(options)
     const streams = StreamRoutes.make(connections, () => clock.unsafeCurrentTimeMillis())
-    const app = HttpServerRequest.withMaxBodySize(
-      yield* HttpApiBuilder.httpApp,
-      Option.some(FileSystem.Size(options.maxBodyBytes))
-    )
+    const app = yield* HttpRouter.withRouterConfig(HttpApiBuilder.httpApp, { maxParamLength: 512 })
     const platform = yield* NodeHttpServer.makeHandler(app)
 
     /** Not interrupted when the client leaves: the next request with the key must find the outcome. */
@@ -64,7 +61,7 @@ export const make = (options: Options) =>
     }
     const append = AppendRoute.make(sessions, options, once)
 
-    /** False: none of the hot routes. */
+    /** False: none of the hot routes. A bad session id is refused here for all routes. */
     const hot = (exchange: Exchange, path: string, query: string | undefined): boolean => {
       const { method } = exchange.request
       if (method === "GET" && path === Paths.manyStream) {
@@ -74,12 +71,11 @@ export const make = (options: Options) =>
       if (!path.startsWith(sessionPrefix)) return false
       const slash = path.indexOf("/", sessionPrefix.length)
       const route = slash < 0 ? "" : path.slice(slash + 1)
-      const isAppend = method === "POST" && route === "events"
-      if (!isAppend && !(method === "GET" && route === "stream")) return false
-      const session = readId(path.slice(sessionPrefix.length, slash))
+      const session = readId(slash < 0 ? path.slice(sessionPrefix.length) : path.slice(sessionPrefix.length, slash))
       if (session === undefined) exchange.refuse(badId)
-      else if (isAppend) append(exchange, session, parameters(query))
-      else streams.single(exchange, session, parameters(query))
+      else if (method === "POST" && route === "events") append(exchange, session, parameters(query))
+      else if (method === "GET" && route === "stream") streams.single(exchange, session, parameters(query))
+      else return false
       return true
     }
 
@@ -88,14 +84,14 @@ export const make = (options: Options) =>
       const mark = url.indexOf("?")
       const path = mark < 0 ? url : url.slice(0, mark)
       const exchange = new Exchange(request, response, guard.cors(request))
-      const refused = guard.check(request) ?? RequestBody.problem(request, options.maxBodyBytes)
+      const refused = guard.check(request, path) ?? RequestBody.problem(request, options.maxBodyBytes)
       if (refused !== undefined) return exchange.refuse(refused, closing)
       if (hot(exchange, path, mark < 0 ? undefined : url.slice(mark + 1))) return
       const wrongMethod = methodProblem(request.method ?? "GET", path)
       if (wrongMethod !== undefined) return exchange.refuse(wrongMethod, closing)
       for (const [name, value] of Object.entries(exchange.cors)) response.setHeader(name, value)
       if (request.method === "OPTIONS") {
-        response.writeHead(204, Guard.preflight)
+        response.writeHead(204, guard.preflight(exchange.cors))
         return void response.end()
       }
       if (path === "/") return Page.send(response)

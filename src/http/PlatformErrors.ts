@@ -1,4 +1,4 @@
-import { HttpApiBuilder, HttpApiError, HttpServerResponse } from "@effect/platform"
+import { HttpApiBuilder, HttpApiError, HttpServerError, HttpServerResponse } from "@effect/platform"
 import { Cause, Effect, Schema } from "effect"
 import { InvalidRequest } from "../domain/SessionError.ts"
 import * as ErrorResponse from "./ErrorResponse.ts"
@@ -25,10 +25,9 @@ const fieldOf = ({ issues }: HttpApiError.HttpApiDecodeError): InvalidRequest =>
 
 const respond = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
-  if (isDecodeError(error)) return Effect.succeed(toPlatform(ErrorResponse.make(fieldOf(error))))
-  if (typeof error === "object" && error !== null && "_tag" in error && error._tag === "RouteNotFound") {
-    return Effect.succeed(toPlatform(ErrorResponse.make(new RouteNotFound({ path: "" }))))
-  }
+  const refuse = (error: ErrorResponse.HttpError) => Effect.succeed(toPlatform(ErrorResponse.make(error)))
+  if (isDecodeError(error)) return refuse(fieldOf(error))
+  if (error instanceof HttpServerError.RouteNotFound) return refuse(new RouteNotFound({ path: error.request.url }))
   return Effect.as(Effect.logError("a route died", cause), toPlatform(ErrorResponse.defect))
 }
 

@@ -17,17 +17,18 @@ import type { ServerConfig, StoreConfig } from "./ServerConfig.ts"
 
 const store = (config: StoreConfig) => (config._tag === "Memory" ? MemoryStore.layer : SqliteStore.layer(config))
 
-const routes = HttpApiBuilder.api(api).pipe(
-  Layer.provide([SessionRoutes.layer, ConnectionRoutes.layer, OperationsRoutes.layer]),
-  Layer.merge(PlatformErrors.layer),
-  Layer.provideMerge(Layer.merge(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
-)
+const routes = (options: Listener.Options) =>
+  HttpApiBuilder.api(api).pipe(
+    Layer.provide([SessionRoutes.layer, ConnectionRoutes.layer(options), OperationsRoutes.layer]),
+    Layer.merge(PlatformErrors.layer),
+    Layer.provideMerge(Layer.merge(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
+  )
 
 /** Everything above the store, for a store of one's own. */
 export const layerWithStore = (config: ServerConfig) =>
   Listening.layer(config.listen).pipe(
     Layer.provide(Listener.layer(config.http)),
-    Layer.provide(routes),
+    Layer.provide(routes(config.http)),
     Layer.provideMerge(Readiness.layer(config.readiness)),
     Layer.provideMerge(ConnectionRegistry.layer(config.connection)),
     Layer.provideMerge(SessionRegistry.layer(config.session)),

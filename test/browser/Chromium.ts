@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { chromium } from "playwright-core"
 
 /** No word to anyone but the server under test. */
@@ -37,7 +37,12 @@ export interface Page {
   readonly errors: ReadonlyArray<string>
 }
 
-const patience = { timeout: 45_000 }
+/** Looks at each frame, by the page's own clock: what playwright-core brings for this is against the page's policy. */
+const awaited = (script: string) =>
+  `new Promise((resolve) => {
+    const look = () => (${script}) ? resolve() : requestAnimationFrame(look)
+    look()
+  })`
 
 export const make = Effect.map(browser, (browser) => ({
   open: (url: string) =>
@@ -48,7 +53,16 @@ export const make = Effect.map(browser, (browser) => ({
       yield* Effect.promise(() => page.goto(url))
       const opened: Page = {
         run: (script) => Effect.promise(() => page.evaluate(script)),
-        until: (script) => Effect.promise(() => page.waitForFunction(script, undefined, patience)).pipe(Effect.asVoid),
+        until: (script) =>
+          Effect.promise(() => page.evaluate(awaited(script))).pipe(
+            Effect.timeoutOption("45 seconds"),
+            Effect.flatMap(
+              Option.match({
+                onSome: () => Effect.void,
+                onNone: () => Effect.dieMessage(`it never was true in the page: ${script}`)
+              })
+            )
+          ),
         fill: (selector, text) => Effect.promise(() => page.fill(selector, text)),
         click: (selector) => Effect.promise(() => page.click(selector)),
         reload: Effect.promise(() => page.reload()).pipe(Effect.asVoid),

@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict"
 import { Context, Effect, Layer, Schema } from "effect"
-import type { EventStore } from "../../src/store/EventStore.ts"
+import * as MemoryStore from "../../src/store/memory/MemoryStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import * as StreamClient from "../../src/testing/StreamClient.ts"
 import * as TestServer from "../../src/testing/TestServer.ts"
 import * as Call from "./Call.ts"
@@ -78,8 +79,14 @@ export type Sluice = ReturnType<typeof at>
 /** A server of the test's own, until its scope closes. */
 export const make = (overrides?: TestServer.Overrides) => Effect.map(TestServer.make(overrides), ({ url }) => at(url))
 
-/** The same over a store of the test's own. */
-export const makeWithStore = <E>(store: Layer.Layer<EventStore, E>, overrides?: TestServer.Overrides) =>
-  Effect.map(Layer.build(Layer.provide(TestServer.layerWithStore(overrides), store)), (context) =>
-    at(Context.get(context, TestServer.TestServer).url)
+/** The same over a store in memory that misbehaves when the test says so. */
+export const makeFaulty = (overrides?: TestServer.Overrides) =>
+  Effect.map(
+    Layer.build(
+      Layer.provideMerge(TestServer.layerWithStore(overrides), Layer.provide(FaultyStore.layer, MemoryStore.layer))
+    ),
+    (context) => ({
+      sluice: at(Context.get(context, TestServer.TestServer).url),
+      store: Context.get(context, FaultyStore.FaultyStore)
+    })
   )

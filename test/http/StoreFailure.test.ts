@@ -1,12 +1,27 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel } from "effect"
+import type { StoreError } from "../../src/domain/SessionError.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import * as Call from "./Call.ts"
-import * as FailingStore from "./FailingStore.ts"
 import * as Sluice from "./Sluice.ts"
 
 /** The warnings that these failures cause are not this page's subject. */
 const quiet = Logger.minimumLogLevel(LogLevel.None)
+
+const faulty = Effect.provide(Sluice.makeFaulty(), quiet)
+
+const writing = ["commit", "remove", "check"] as const
+const reading = ["load", "list", "readPage", "readEvents", "receipt"] as const
+
+/** Until the store heals. */
+const failAlways = (
+  store: FaultyStore.FaultyStore["Type"],
+  steps: typeof writing | typeof reading,
+  reason: StoreError["reason"]
+) => {
+  for (const step of steps) store.next(step, FaultyStore.fails(reason), { times: Number.POSITIVE_INFINITY })
+}
 
 const failures = [
   ["a full disk", "Full", 507, "STORE_FULL"],
@@ -20,13 +35,12 @@ describe("while the store fails", () => {
       `with ${says}, appends are ${status} ${code}, watchers see nothing, and it heals without a restart (S69)`,
       () =>
         Effect.gen(function* () {
-          const store = FailingStore.make()
-          const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+          const { sluice, store } = yield* faulty
           yield* sluice.fill("a", 2)
           const client = yield* sluice.watch("a", "from=start")
           yield* client.named("sluice.live")
           const before = client.text()
-          store.failWrites(reason)
+          failAlways(store, writing, reason)
           for (const session of ["a", "new"]) {
             Call.assertError(yield* sluice.append(session, { data: "lost" }), status, code)
             Call.assertError(yield* sluice.append(session, { data: "lost" }, { "Idempotency-Key": "k" }), status, code)
@@ -55,10 +69,9 @@ describe("while the store fails", () => {
 
   it.scopedLive("all appends that wait for one commit fail with it, and none of them is seen later (S69)", () =>
     Effect.gen(function* () {
-      const store = FailingStore.make()
-      const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+      const { sluice, store } = yield* faulty
       yield* sluice.fill("a", 1)
-      store.failWrites("Full")
+      failAlways(store, writing, "Full")
       const answers = yield* Effect.replicateEffect(sluice.append("a", { data: "lost" }), 20, { concurrency: 20 })
       for (const answer of answers) Call.assertError(answer, 507, "STORE_FULL")
       store.heal()
@@ -71,9 +84,8 @@ describe("while the store fails", () => {
 
   it.scopedLive("a lock of another process is waited for: the producer only sees that it was stored", () =>
     Effect.gen(function* () {
-      const store = FailingStore.make()
-      const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
-      store.failWrites("Busy", 3)
+      const { sluice, store } = yield* faulty
+      store.next("commit", FaultyStore.fails("Busy"), { times: 3 })
       assert.equal((yield* sluice.add("a", { data: 1 })).first, 1)
     })
   )
@@ -82,10 +94,9 @@ describe("while the store fails", () => {
     "requests that read are 503, and a stream says sluice.bye and ends: a browser never repeats a 503",
     () =>
       Effect.gen(function* () {
-        const store = FailingStore.make()
-        const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+        const { sluice, store } = yield* faulty
         yield* sluice.fill("a", 1)
-        store.failReads("Unavailable")
+        failAlways(store, reading, "Unavailable")
         for (const path of ["/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/events"]) {
           Call.assertError(yield* sluice.call(path), 503, "STORE_UNAVAILABLE")
         }
@@ -108,14 +119,13 @@ describe("readiness", () => {
     "is lost while the store cannot be written, and comes back with it; the process is alive throughout",
     () =>
       Effect.gen(function* () {
-        const store = FailingStore.make()
-        const sluice = yield* Effect.provide(Sluice.makeWithStore(store.layer), quiet)
+        const { sluice, store } = yield* faulty
         const ready = Effect.map(sluice.call("/readyz?for=sessions"), ({ status, text }) => [
           status,
           Call.json({ text })["status"]
         ])
         assert.deepEqual(yield* ready, [200, "ready"])
-        store.failWrites("Full")
+        failAlways(store, writing, "Full")
         assert.deepEqual(yield* ready, [503, "not_ready"])
         const { reasons } = Call.json(yield* sluice.call("/readyz?for=sessions"))
         assert.ok(Array.isArray(reasons) && reasons.length === 1)

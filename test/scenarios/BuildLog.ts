@@ -10,7 +10,9 @@ const odd = Buffer.concat([
   Buffer.from("\n\n \n\t\n: not a comment\nid: 5\nevent: sluice.bye\ndata: x\nretry: 1\ndata\n:\n"),
   Buffer.from([0x00, 0x01, 0x1b, 0x5b, 0x33, 0x31, 0x6d, 0x7f, 0x0a]),
   Buffer.from([0xff, 0xfe, 0xc3, 0x28, 0xe2, 0x82, 0x0a, 0xf0, 0x9f, 0x98, 0x0a]), // no UTF-8
-  Buffer.from("\ufeffbyte order mark\nU+2028 \u2028 and U+0085 \u0085\n😀 \u{10ffff}\n\"\\u0000\\\"\r\nended by CRLF\r\n"),
+  Buffer.from(
+    '\ufeffbyte order mark\nU+2028 \u2028 and U+0085 \u0085\n😀 \u{10ffff}\n"\\u0000\\"\r\nended by CRLF\r\n'
+  ),
   Buffer.from(`${"long ".repeat(20_000)}\n`)
 ])
 

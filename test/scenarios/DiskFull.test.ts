@@ -52,7 +52,10 @@ describe(`a data file on a disk that is full${unlessMissing}`, () => {
         const late = yield* watch("from=start")
         yield* late.named("sluice.live")
         assert.deepEqual(dataOf(late), stored)
-        assert.deepEqual((yield* Requests.history(server, "s")).events.map(({ data }) => data), stored)
+        assert.deepEqual(
+          (yield* Requests.history(server, "s")).events.map(({ data }) => data),
+          stored
+        )
         assert.equal((yield* Requests.send(`${server.url}/healthz`)).status, 200)
 
         yield* disk.free
@@ -67,7 +70,10 @@ describe(`a data file on a disk that is full${unlessMissing}`, () => {
         assert.equal((yield* Requests.send(`${server.url}/readyz?for=sessions`)).status, 200)
         yield* server.kill9
         yield* server.start
-        assert.deepEqual((yield* Requests.history(server, "s")).events.map(({ data }) => data), stored)
+        assert.deepEqual(
+          (yield* Requests.history(server, "s")).events.map(({ data }) => data),
+          stored
+        )
         assert.equal(yield* server.stop, 0)
       })
   )

@@ -1,4 +1,4 @@
-import { Effect, Either } from "effect"
+import { Effect, Either, Schema } from "effect"
 import * as Paths from "../../src/protocol/Paths.ts"
 import * as StreamClient from "../../src/testing/StreamClient.ts"
 import type { ServerProcess } from "./ServerProcess.ts"
@@ -14,7 +14,11 @@ export interface Followed {
  * Follows a stream as a browser does, by `Last-Event-ID`, through every end of the server, to the event that `isLast`.
  * It returns as soon as the server is up again.
  */
-export const follow = (server: ServerProcess, path: string, isLast: (event: StreamClient.StreamEvent) => boolean) =>
+export const follow = (
+  server: Pick<ServerProcess, "url" | "up">,
+  path: string,
+  isLast: (event: StreamClient.StreamEvent) => boolean
+) =>
   Effect.gen(function* () {
     const frames: Array<StreamClient.StreamEvent> = []
     let lastId = ""
@@ -41,3 +45,23 @@ export const isEvent = ({ name }: StreamClient.StreamEvent): boolean => !name.st
 
 /** The control frames of one name. */
 export const named = (followed: Followed, name: string) => followed.frames.filter((frame) => frame.name === name)
+
+const Wrapped = Schema.Struct({
+  session: Schema.String,
+  epoch: Schema.String,
+  seq: Schema.Int,
+  name: Schema.String,
+  data: Schema.String,
+  at: Schema.String
+})
+const decodeWrapped = Schema.decodeUnknownSync(Schema.parseJson(Wrapped), { onExcessProperty: "error" })
+
+/** The events of one session on a stream over several. What was broken off within a batch came once more, and counts once. */
+export const unwrapped = ({ frames }: Followed, session: string): ReadonlyArray<typeof Wrapped.Type> => {
+  const all: Array<typeof Wrapped.Type> = []
+  for (const { data } of frames.filter(isEvent)) {
+    const event = decodeWrapped(data)
+    if (event.session === session && event.seq > (all[all.length - 1]?.seq ?? 0)) all.push(event)
+  }
+  return all
+}

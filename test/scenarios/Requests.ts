@@ -66,7 +66,7 @@ const decodeHistory = Schema.decodeUnknownSync(Schema.parseJson(Api.History))
 /** All events of a session, page by page. */
 export const history = (server: { readonly url: string }, session: string) =>
   Effect.gen(function* () {
-    const events: Array<typeof Api.History.Type.events[number]> = []
+    const events: Array<(typeof Api.History.Type.events)[number]> = []
     for (;;) {
       const after = events[events.length - 1]?.seq ?? 0
       const url = `${server.url}/v1/sessions/${session}/events?after=${after}&limit=1000`

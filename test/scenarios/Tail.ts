@@ -5,7 +5,13 @@ import * as Process from "./Process.ts"
 import type { ServerProcess } from "./ServerProcess.ts"
 
 const Line = Schema.parseJson(
-  Schema.Struct({ session: Schema.String, epoch: Schema.String, seq: Schema.Int, name: Schema.String, data: Schema.String })
+  Schema.Struct({
+    session: Schema.String,
+    epoch: Schema.String,
+    seq: Schema.Int,
+    name: Schema.String,
+    data: Schema.String
+  })
 )
 const decode = Schema.decodeUnknownSync(Line, { onExcessProperty: "error" })
 

@@ -1,12 +1,11 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
-import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { ConnectionRegistry } from "../../src/connection/ConnectionRegistry.ts"
 import { Readiness } from "../../src/http/Readiness.ts"
 import { Listening } from "../../src/server/Listening.ts"
 import * as Server from "../../src/server/Server.ts"
-import { EventStore } from "../../src/store/EventStore.ts"
-import * as MemoryStore from "../../src/store/memory/MemoryStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import type { StreamClient } from "../../src/testing/StreamClient.ts"
 import * as TestServer from "../../src/testing/TestServer.ts"
 import * as Call from "../http/Call.ts"
@@ -14,12 +13,12 @@ import * as RawSocket from "../http/RawSocket.ts"
 import * as Sluice from "../http/Sluice.ts"
 
 /** A server that a test stops before its own scope ends; `stop` gives the milliseconds that it took. */
-const stoppable = <E>(make: Effect.Effect<Sluice.Sluice, E, Scope.Scope>) =>
+const stoppable = <A, E>(make: Effect.Effect<A, E, Scope.Scope>) =>
   Effect.gen(function* () {
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
-    const sluice = yield* Scope.extend(make, scope)
+    const made = yield* Scope.extend(make, scope)
     const stop = Effect.map(Effect.timed(Scope.close(scope, Exit.void)), ([took]) => Duration.toMillis(took))
-    return { sluice, stop } as const
+    return { made, stop } as const
   })
 
 /** The farewell of a stream that has ended, and that nothing followed it. */
@@ -42,7 +41,7 @@ describe("a graceful stop", () => {
     "says sluice.bye to 200 streams with a jittered retry, and does not wait for those that read nothing (S44)",
     () =>
       Effect.gen(function* () {
-        const { sluice, stop } = yield* stoppable(Sluice.make({ listen: { drain } }))
+        const { made: sluice, stop } = yield* stoppable(Sluice.make({ listen: { drain } }))
         yield* sluice.add("a", { data: "before" })
         const silent = yield* Effect.replicateEffect(sluice.watch("large"), 4)
         yield* Effect.forEach(silent, (client) => Effect.zipRight(client.named("sluice.live"), client.pause))
@@ -66,7 +65,7 @@ describe("a graceful stop", () => {
 
   it.scopedLive("is over at once when nobody is there, also with idle connections kept alive", () =>
     Effect.gen(function* () {
-      const { sluice, stop } = yield* stoppable(Sluice.make({ listen: { drain } }))
+      const { made: sluice, stop } = yield* stoppable(Sluice.make({ listen: { drain } }))
       const socket = yield* RawSocket.open(sluice.url)
       yield* socket.write(RawSocket.head("GET /healthz HTTP/1.1"))
       yield* socket.until((text) => text.includes('{"status":"ok"}'))
@@ -80,30 +79,17 @@ describe("a graceful stop", () => {
 
   it.scopedLive("answers the append that is in flight, stores it, and then waits for nothing more", () =>
     Effect.gen(function* () {
-      const asked = yield* Deferred.make<void>()
-      const gate = yield* Deferred.make<void>()
-      const held = Layer.effect(
-        EventStore,
-        Effect.map(EventStore, (store) =>
-          EventStore.of({
-            ...store,
-            commit: (batches) =>
-              Deferred.succeed(asked, undefined).pipe(
-                Effect.zipRight(Deferred.await(gate)),
-                Effect.zipRight(store.commit(batches))
-              )
-          })
-        )
-      )
-      const store = Layer.provide(held, MemoryStore.layer)
-      const { sluice, stop } = yield* stoppable(Sluice.makeWithStore(store, { listen: { drain } }))
+      const { made, stop } = yield* stoppable(Sluice.makeFaulty({ listen: { drain } }))
+      const { sluice, store } = made
+      const held = yield* FaultyStore.holds
+      store.next("commit", held)
       const client = yield* sluice.watch("a")
       yield* client.named("sluice.live")
       const answer = yield* Effect.fork(sluice.append("a", { data: "in flight" }))
-      yield* Deferred.await(asked)
+      yield* held.reached
       const stopping = yield* Effect.fork(stop)
       yield* farewell(client)
-      yield* Deferred.succeed(gate, undefined)
+      yield* held.release
       assert.equal((yield* Fiber.join(answer)).status, 201)
       const took = yield* Fiber.join(stopping)
       assert.ok(took < 1000, `the stop took ${took} ms`)
@@ -112,7 +98,7 @@ describe("a graceful stop", () => {
 
   it.scopedLive("cuts off what is still half sent when its time is up", () =>
     Effect.gen(function* () {
-      const { sluice, stop } = yield* stoppable(Sluice.make({ listen: { drain } }))
+      const { made: sluice, stop } = yield* stoppable(Sluice.make({ listen: { drain } }))
       const socket = yield* RawSocket.open(sluice.url)
       yield* socket.write(
         RawSocket.head("POST /v1/sessions/a/events HTTP/1.1", ["Content-Length: 100", "Expect: 100-continue"])

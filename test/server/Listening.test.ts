@@ -1,5 +1,5 @@
 import * as assert from "node:assert/strict"
-import { describe, it } from "@effect/vitest"
+import { describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { ListenError } from "../../src/server/Listening.ts"
 import * as TestServer from "../../src/testing/TestServer.ts"
@@ -31,22 +31,22 @@ describe("a server", () => {
     })
   )
 
-  // Without the tests' services: sockets need real time.
-  it.layer(TestServer.layer(), { excludeTestServices: true })("for tests", (it) => {
-    it.effect("is given as a layer, too", () =>
-      Effect.gen(function* () {
-        const { url } = yield* TestServer.TestServer
-        assert.match(url, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
-        assert.equal((yield* Sluice.at(url).call("/healthz")).status, 200)
-      })
-    )
-  })
-
   it.scopedLive("that has stopped accepts no connection", () =>
     Effect.gen(function* () {
       const { url } = yield* Effect.scoped(TestServer.make())
       const error = yield* Effect.flip(Sluice.at(url).watch("a"))
       assert.equal(error._tag, "StreamNotOpened")
+    })
+  )
+})
+
+// Without the tests' services: sockets need real time.
+layer(TestServer.layer(), { excludeTestServices: true })("a server for tests", (it) => {
+  it.effect("is given as a layer, too (S161)", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestServer.TestServer
+      assert.match(url, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
+      assert.equal((yield* Sluice.at(url).call("/healthz")).status, 200)
     })
   )
 })

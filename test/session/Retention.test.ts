@@ -8,6 +8,7 @@ import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { settled } from "../store/StoreWriterTurn.ts"
 import { CapturedLog } from "./CapturedLog.ts"
 import { events, layer, numbers, s1, s2 } from "./SessionRooms.ts"
+import * as TestWatcher from "./TestWatcher.ts"
 
 const rooms = Effect.all({
   faulty: FaultyStore.FaultyStore,
@@ -74,6 +75,7 @@ describe("retention", () => {
       yield* settled
       assert.deepEqual(yield* stored(s1), { oldest: 1, head: 20, events: 20 })
       const actor = yield* registry.start(s1)
+      actor.watchers.add(TestWatcher.make())
       yield* TestClock.adjust("3 seconds")
       yield* settled
       assert.equal(registry.find(s2), undefined)

@@ -4,6 +4,7 @@ import { SessionId } from "../../src/domain/Session.ts"
 import type { AppendError } from "../../src/domain/SessionError.ts"
 import type { Appended } from "../../src/session/SessionActor.ts"
 import * as SessionRegistry from "../../src/session/SessionRegistry.ts"
+import type { EventStore } from "../../src/store/EventStore.ts"
 import * as MemoryStore from "../../src/store/memory/MemoryStore.ts"
 import * as StoreWriter from "../../src/store/StoreWriter.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
@@ -12,13 +13,15 @@ import * as CapturedLog from "./CapturedLog.ts"
 export interface Options {
   readonly session?: Partial<SessionRegistry.Options>
   readonly writer?: Partial<StoreWriter.Options>
+  /** In memory, unless the test brings its own. */
+  readonly store?: Layer.Layer<EventStore>
 }
 
 /** The rooms up to `session`, over a store in memory that can be told to fail. Not shared: each test builds its own. */
-export const layer = ({ session, writer }: Options = {}) =>
+export const layer = ({ session, store = MemoryStore.layer, writer }: Options = {}) =>
   SessionRegistry.layer({ ...SessionRegistry.defaults, ...session }).pipe(
     Layer.provideMerge(StoreWriter.layer({ ...StoreWriter.defaults, ...writer })),
-    Layer.provideMerge(Layer.provide(FaultyStore.layer, MemoryStore.layer)),
+    Layer.provideMerge(Layer.provide(FaultyStore.layer, store)),
     Layer.provideMerge(CapturedLog.layer)
   )
 
