@@ -85,7 +85,7 @@ export const execute = (request: HttpClientRequest.HttpClientRequest, limit: Dur
     return response.status < 300 ? response : yield* failure(response)
   })
 
-const backoff: Backoff.Backoff = { base: 500, max: 10_000 }
+const backoff: Backoff.Backoff = { base: 500, max: 5000 }
 
 /** Milliseconds to wait after so many failures in a row: full jitter, never less than `floor`. */
 export const wait = (failures: number, floor: number): Effect.Effect<number> =>

@@ -39,6 +39,7 @@ export interface Ending {
 }
 
 const nothing = (): void => {}
+const none: ReadonlyArray<never> = []
 const heartbeat = Frames.fromText(Frame.heartbeat)
 
 export class Connection implements Ear, Expiring {
@@ -57,7 +58,11 @@ export class Connection implements Ear, Expiring {
   private fullSince = 0
   private unsent = 0
   private wroteAt: number
-  private endsAt: number
+  private readonly endsAt: number
+  /** The one entry in the deadlines that counts. */
+  private dueAt: number
+  /** Seams that ended while their last events wait for the socket. */
+  private lastWords: ReadonlyArray<() => void> = none
   private resume: ((step: Effect.Effect<void>) => void) | undefined
   private death: Cause.Cause<never> | undefined
 
@@ -70,7 +75,8 @@ export class Connection implements Ear, Expiring {
     this.wroteAt = house.now()
     this.endsAt = this.wroteAt + maxAge
     socket.onDrain = () => this.contained(() => this.drained())
-    house.schedule(this.nextDue(), this)
+    this.dueAt = this.nextDue(this.wroteAt)
+    house.schedule(this.dueAt, this)
   }
 
   get isOver(): boolean {
@@ -119,6 +125,8 @@ export class Connection implements Ear, Expiring {
   write(text: string): void {
     if (!this.isOpen || text === "") return
     this.flush(this.house.now())
+    // What a full socket is still told (watches that come and go) has the bound of its queue.
+    if (this.full && this.socket.unsent() > this.house.bounds.maxBytes) return this.finish("slow_consumer")
     const block = this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
     this.wrote(this.socket.writeText(text + block), this.house.now())
   }
@@ -148,12 +156,10 @@ export class Connection implements Ear, Expiring {
   sessionEnded(seam: LiveSeam, reason: "ended" | "deleted" | "failed"): void {
     if (reason === "failed") return this.finish("error", ControlFrame.bye({ reason: "error", retry: 1000 }))
     this.flush(this.house.now())
-    seam.close()
-    const frame = ControlFrame.end({ session: seam.actor.session, cursor: seam.cursor, reason })
-    const left = this.seams.filter((other) => other !== seam)
-    if (left.length === 0) return this.finish("ended", frame)
-    this.write(frame)
-    this.seams = left
+    const end = () => this.end(seam, reason)
+    // Its last events wait for the socket: they come first.
+    if (seam.mode === "live" && this.outgoing.count > 0) this.lastWords = [...this.lastWords, end]
+    else end()
   }
 
   /** Decides the end; the fiber says farewell and closes. The first reason stands. */
@@ -181,19 +187,20 @@ export class Connection implements Ear, Expiring {
     this.rouse()
   }
 
-  due(now: number): number {
-    if (!this.isOpen) return Number.POSITIVE_INFINITY
+  due(now: number, at: number): number {
+    if (!this.isOpen || at !== this.dueAt) return Number.POSITIVE_INFINITY
     this.contained(() => {
       if (this.full && now - this.fullSince >= this.house.timing.stall) this.checkStall(now)
       if (!this.full && now - this.wroteAt >= this.house.timing.heartbeat) this.wrote(this.socket.write(heartbeat), now)
       if (now >= this.endsAt) this.finish("age", ControlFrame.bye({ reason: "age", retry: 0 }))
     })
-    return this.nextDue()
+    this.dueAt = this.nextDue(now)
+    return this.dueAt
   }
 
-  private nextDue(): number {
+  private nextDue(now: number): number {
     const next = this.full ? this.fullSince + this.house.timing.stall : this.wroteAt + this.house.timing.heartbeat
-    return Math.min(next, this.endsAt)
+    return Math.max(Math.min(next, this.endsAt), now + 1)
   }
 
   /** A socket that took a byte since the last look is slow, not stalled. */
@@ -210,12 +217,29 @@ export class Connection implements Ear, Expiring {
     this.full = true
     this.fullSince = now
     this.unsent = this.socket.unsent()
-    this.house.schedule(now + this.house.timing.stall, this)
+    if (now + this.house.timing.stall >= this.dueAt) return
+    this.dueAt = now + this.house.timing.stall
+    this.house.schedule(this.dueAt, this)
+  }
+
+  private end(seam: LiveSeam, reason: "ended" | "deleted"): void {
+    if (seam.mode === "ended") return
+    seam.close()
+    const frame = ControlFrame.end({ session: seam.actor.session, cursor: seam.cursor, reason })
+    const left = this.seams.filter((other) => other !== seam)
+    if (left.length === 0) return this.finish("ended", frame)
+    this.write(frame)
+    this.seams = left
   }
 
   private drained(): void {
     this.full = false
     this.flush(this.house.now())
+    if (this.outgoing.count === 0 && this.lastWords.length > 0) {
+      const { lastWords } = this
+      this.lastWords = none
+      for (const end of lastWords) end()
+    }
     this.rouse()
   }
 

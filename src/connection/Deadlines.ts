@@ -1,10 +1,11 @@
 import { Clock, Duration, Effect, FiberHandle } from "effect"
 
-/** What has something due. `due` returns when to call again, in epoch milliseconds, or `Infinity`. */
+/** What has something due. */
 export interface Expiring {
   /** Nothing is due any more. */
   readonly isOver: boolean
-  readonly due: (now: number) => number
+  /** Called at `at` or soon after. Returns when to call again, after `now` (epoch milliseconds), or `Infinity`. */
+  readonly due: (now: number, at: number) => number
 }
 
 interface Entry {
@@ -74,8 +75,8 @@ export const make = Effect.gen(function* () {
     firing = true
     for (let first = heap[0]; first !== undefined && first.at <= now; first = heap[0]) {
       takeFirst(heap)
-      const next = first.item.due(now)
-      if (next !== Number.POSITIVE_INFINITY) siftUp(heap, { at: Math.max(next, now + 1), item: first.item })
+      const next = first.item.due(now, first.at)
+      if (next !== Number.POSITIVE_INFINITY) siftUp(heap, { at: next, item: first.item })
     }
     firing = false
   }
@@ -91,7 +92,7 @@ export const make = Effect.gen(function* () {
   })
 
   return {
-    /** Calls `item.due` at `at` or soon after. An item may be scheduled more than once. */
+    /** An item may be scheduled anew, for earlier: it tells the entry that no longer counts by its `at`. */
     schedule: (at: number, item: Expiring): void => {
       if (heap.length >= sweepAt) sweep()
       siftUp(heap, { at, item })

@@ -82,7 +82,7 @@ export class LiveSeam implements Watcher {
 
   /** The synchronous step. True: live from now on. */
   goLive(): boolean {
-    if (this.mode !== "log" || this.seq < this.actor.head - 1) return false
+    if (this.mode !== "log" || this.seq < this.actor.head) return false
     this.mode = "live"
     return true
   }

@@ -17,6 +17,8 @@ export interface Opened {
   /** What is said before its first event: the gap, if any; that it is live, if it is already. */
   readonly text: string
   readonly hello: ControlFrame.Opened
+  /** Where the reader says it is: the id of hello. Cut off before the gap, it returns there and is told again. */
+  readonly place: Cursor.Cursor
 }
 
 /**
@@ -33,6 +35,7 @@ export const begin = (form: Form, { actor, position }: Wish, replayCap: number, 
   return {
     seam,
     text: gap + live,
+    place: placeOf(seam, position),
     hello: {
       session: actor.session,
       epoch: log.epoch ?? null,
@@ -42,6 +45,11 @@ export const begin = (form: Form, { actor, position }: Wish, replayCap: number, 
       mode: plan.mode
     }
   }
+}
+
+const placeOf = (seam: LiveSeam, position: ReplayPlan.Position): Cursor.Cursor => {
+  if (position._tag === "At") return position.cursor
+  return position._tag === "Start" ? { epoch: seam.place.epoch, seq: 0 } : seam.place
 }
 
 /** The reader's own place when it is one of this log; else the place where the stream begins. */
@@ -61,15 +69,9 @@ export const greet = (form: Form, greeting: ControlFrame.Greeting, opened: Reado
   const rest = opened.map(({ text }) => text).join("")
   const [only] = opened
   if (form === "single" && only !== undefined) {
-    const id = only.hello.cursor ?? Cursor.format(only.seam.place)
-    return ControlFrame.hello({ ...greeting, ...only.hello }, id) + rest
+    return ControlFrame.hello({ ...greeting, ...only.hello }, Cursor.format(only.place)) + rest
   }
-  const places = new Map(
-    opened.map(({ hello, seam }) => [seam.actor.session, Cursor.parse(hello.cursor ?? "") ?? seam.place])
-  )
-  const hello = ControlFrame.hello(
-    { ...greeting, sessions: opened.map(({ hello }) => hello) },
-    VectorCursor.format(places)
-  )
-  return hello + rest
+  const places = new Map(opened.map(({ place, seam }) => [seam.actor.session, place]))
+  const sessions = opened.map(({ hello }) => hello)
+  return ControlFrame.hello({ ...greeting, sessions }, VectorCursor.format(places)) + rest
 }

@@ -78,16 +78,18 @@ export const make =
     const asked = conditions(request, query)
     if (Either.isLeft(asked)) return exchange.refuse(asked.left)
     const { expect, key } = asked.right
-    const done: Append["done"] = (result) => {
-      if (Either.isLeft(result)) return exchange.refuse(result.left)
-      exchange.send(result.right.repeated ? 200 : 201, body(session, result.right))
-    }
-    RequestBody.read(request, options.maxBodyBytes, (text) => {
+    const done: Append["done"] = (result) =>
+      exchange.contain(() => {
+        if (Either.isLeft(result)) return exchange.refuse(result.left)
+        exchange.send(result.right.repeated ? 200 : 201, body(session, result.right))
+      })
+    const take = (text: Either.Either<string, PayloadTooLarge>): void => {
       if (Either.isLeft(text)) return exchange.refuse(text.left)
       const parsed = events(request, text.right, options.maxEventBytes)
       if (Either.isLeft(parsed)) return exchange.refuse(parsed.left)
       if (key === undefined) return sessions.unsafeAppend(session, { events: parsed.right, expect, done })
       const digest = createHash("sha256").update(text.right).digest("hex")
       once(session, { events: parsed.right, expect, receipt: { key, digest } }, done)
-    })
+    }
+    RequestBody.read(request, options.maxBodyBytes, (text) => exchange.contain(() => take(text)))
   }

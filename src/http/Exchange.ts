@@ -10,10 +10,13 @@ export class Exchange {
   /** Headers that go with every answer to this request. */
   readonly cors: Headers
 
-  constructor(request: IncomingMessage, response: ServerResponse, cors: Headers) {
+  private readonly onDefect: (defect: unknown) => void
+
+  constructor(request: IncomingMessage, response: ServerResponse, cors: Headers, onDefect: (defect: unknown) => void) {
     this.request = request
     this.response = response
     this.cors = cors
+    this.onDefect = onDefect
   }
 
   /** `body` is JSON text. */
@@ -25,6 +28,17 @@ export class Exchange {
       ...this.cors
     })
     this.response.end(body)
+  }
+
+  /** A defect in a step ends this request alone: thrown from a callback of Node it would end the process (promise 6). */
+  contain(step: () => void): void {
+    try {
+      step()
+    } catch (defect) {
+      this.onDefect(defect)
+      if (this.response.headersSent) return void this.response.destroy()
+      this.send(ErrorResponse.defect.status, ErrorResponse.defect.body)
+    }
   }
 
   refuse(error: ErrorResponse.HttpError, more?: Headers): void {

@@ -7,13 +7,13 @@ import { HttpApiBuilder, HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Cause, Context, Effect, Either, FiberSet, Layer, Option } from "effect"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
-import { isSessionId, type SessionId } from "../domain/Session.ts"
+import { isSessionId, type SessionId, sessionIdRule } from "../domain/Session.ts"
 import { InvalidRequest, SessionInterrupted } from "../domain/SessionError.ts"
 import * as Paths from "../protocol/Paths.ts"
 import type { Append } from "../session/SessionActor.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as AppendRoute from "./AppendRoute.ts"
-import { Exchange } from "./Exchange.ts"
+import { Exchange, type Headers } from "./Exchange.ts"
 import * as Guard from "./Guard.ts"
 import * as Page from "./Page.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -36,7 +36,7 @@ const readId = (raw: string): SessionId | undefined => {
   return isSessionId(text) ? text : undefined
 }
 
-const badId = new InvalidRequest({ field: "session", allowed: "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -" })
+const badId = new InvalidRequest({ field: "session", allowed: sessionIdRule })
 
 export const make = (options: Options) =>
   Effect.gen(function* () {
@@ -79,23 +79,33 @@ export const make = (options: Options) =>
       return true
     }
 
-    return (request: IncomingMessage, response: ServerResponse): void => {
+    const onDefect = (defect: unknown): void => {
+      fork(Effect.logError("a request died", Cause.die(defect)))
+    }
+
+    const answer = (exchange: Exchange, cors: Headers): void => {
+      const { request, response } = exchange
       const url = request.url ?? "/"
       const mark = url.indexOf("?")
       const path = mark < 0 ? url : url.slice(0, mark)
-      const exchange = new Exchange(request, response, guard.cors(request))
       const refused = guard.check(request, path) ?? RequestBody.problem(request, options.maxBodyBytes)
       if (refused !== undefined) return exchange.refuse(refused, closing)
       if (hot(exchange, path, mark < 0 ? undefined : url.slice(mark + 1))) return
       const wrongMethod = methodProblem(request.method ?? "GET", path)
       if (wrongMethod !== undefined) return exchange.refuse(wrongMethod, closing)
-      for (const [name, value] of Object.entries(exchange.cors)) response.setHeader(name, value)
+      for (const [name, value] of Object.entries(cors)) response.setHeader(name, value)
       if (request.method === "OPTIONS") {
-        response.writeHead(204, guard.preflight(exchange.cors))
+        response.writeHead(204, guard.preflight(cors))
         return void response.end()
       }
       if (path === "/") return Page.send(response)
       platform(request, response)
+    }
+
+    return (request: IncomingMessage, response: ServerResponse): void => {
+      const cors = guard.cors(request)
+      const exchange = new Exchange(request, response, cors, onDefect)
+      exchange.contain(() => answer(exchange, cors))
     }
   })
 
@@ -107,8 +117,8 @@ const parameters = (query: string | undefined): URLSearchParams | undefined =>
   query === undefined ? undefined : new URLSearchParams(query)
 
 const routes: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^\/$/, "GET"],
-  [/^\/(?:healthz|readyz)$/, "GET"],
+  [/^\/$/, "GET, HEAD"],
+  [/^\/(?:healthz|readyz)$/, "GET, HEAD"],
   [/^\/v1\/stream$/, "GET"],
   [/^\/v1\/sessions$/, "GET"],
   [/^\/v1\/sessions\/[^/]+$/, "GET, DELETE"],

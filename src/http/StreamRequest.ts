@@ -2,7 +2,7 @@ import { Either } from "effect"
 import type { StreamRequest, WatchRequest } from "../connection/ConnectionRegistry.ts"
 import { maxWatches } from "../domain/Connection.ts"
 import * as ReplayPlan from "../domain/ReplayPlan.ts"
-import { isSessionId, type SessionId } from "../domain/Session.ts"
+import { isSessionId, type SessionId, sessionIdRule } from "../domain/Session.ts"
 import { InvalidRequest } from "../domain/SessionError.ts"
 import * as Cursor from "../protocol/Cursor.ts"
 import * as VectorCursor from "../protocol/VectorCursor.ts"
@@ -11,7 +11,6 @@ type Parsed<A> = Either.Either<A, InvalidRequest>
 
 const invalid = (field: string, allowed: string): Parsed<never> => Either.left(new InvalidRequest({ field, allowed }))
 
-const sessionRule = "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -"
 const cursorRule = "must be EPOCH.SEQ"
 
 /** `cursor` decides before `from`; with neither the stream starts at the head (design §4). */
@@ -46,7 +45,7 @@ const watch = (
 ): Parsed<WatchRequest> => {
   const at = text.indexOf("@")
   const session = at < 0 ? text : text.slice(0, at)
-  if (!isSessionId(session)) return invalid("session", sessionRule)
+  if (!isSessionId(session)) return invalid("session", sessionIdRule)
   const last = vector?.get(session)
   const place =
     last === undefined ? position(at < 0 ? undefined : text.slice(at + 1), from) : Either.right(ReplayPlan.at(last))

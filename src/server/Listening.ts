@@ -1,6 +1,6 @@
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
-import { Context, Data, Duration, Effect, Layer } from "effect"
+import { Context, Data, Duration, Effect, Layer, Schedule } from "effect"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { Listener } from "../http/Listener.ts"
 import { Readiness } from "../http/Readiness.ts"
@@ -27,6 +27,9 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 /** The address at which the server accepts connections, until its layer closes. */
 export class Listening extends Context.Tag("sluice/server/Listening")<Listening, { readonly url: string }>() {}
 
+/** Bytes. The `Last-Event-ID` of 100 watched sessions has up to 16 KB; refused, a browser would never come back. */
+const maxHeaderSize = 65_536
+
 const listen = (server: Http.Server, { host, port }: Options) =>
   Effect.async<string, ListenError>((resume) => {
     const onError = (cause: Error) => resume(Effect.fail(new ListenError({ host, port, cause })))
@@ -39,11 +42,17 @@ const listen = (server: Http.Server, { host, port }: Options) =>
     })
   })
 
+/** A socket that was busy with a request becomes idle later: looked for again and again, since nothing tells of it. */
 const closed = (server: Http.Server) =>
-  Effect.async<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    server.closeIdleConnections()
-  })
+  Effect.raceFirst(
+    Effect.async<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    }),
+    Effect.repeat(
+      Effect.sync(() => server.closeIdleConnections()),
+      Schedule.spaced("20 millis")
+    )
+  )
 
 /**
  * The stop, which the platform's server does not know for open streams (it waits for ever): not ready, farewell to every
@@ -72,7 +81,7 @@ export const layer = (options: Options) =>
       const context = yield* Effect.context<Readiness | ConnectionRegistry>()
       // A head or a body that comes in drops is cut off (slow senders, design §10); a stream is past both.
       const server = Http.createServer(
-        { keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 },
+        { maxHeaderSize, keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 },
         listener
       )
       const url = yield* Effect.acquireRelease(listen(server, options), () =>

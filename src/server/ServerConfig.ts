@@ -50,6 +50,15 @@ const isLoopback = (host: string): boolean => host === "localhost" || host === "
 const textOf = <A>(setting: Setting<A>, given: Given): string | undefined =>
   (setting.flag === undefined ? undefined : given.flags[setting.flag]) ?? given.env[setting.env]
 
+/** On one line, without secrets: those of a setting, and those that stand in a URL. */
+const shown = (setting: Setting<unknown>, text: string): string =>
+  setting.isSecret
+    ? "<redacted>"
+    : text
+        .slice(0, 200)
+        .replace(/\/\/[^/@]*@/, "//<redacted>@")
+        .replace(/\p{Cc}/gu, (control) => encodeURIComponent(control))
+
 export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> =>
   Either.gen(function* () {
     const read = <A>(setting: Setting<A>): Either.Either<A, InvalidSetting> => {
@@ -57,7 +66,9 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
       if (text === undefined || text === "") return Either.right(setting.fallback)
       const value = setting.parse(text)
       if (value !== undefined) return Either.right(value)
-      return Either.left(new InvalidSetting({ name: setting.env, value: text.slice(0, 200), allowed: setting.allowed }))
+      return Either.left(
+        new InvalidSetting({ name: setting.env, value: shown(setting, text), allowed: setting.allowed })
+      )
     }
     const host = yield* read(settings.host)
     const apiKey = yield* read(settings.apiKey)
@@ -102,7 +113,7 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
 export const describe = (given: Given): ReadonlyArray<string> =>
   Object.values(settings).map((setting: Setting<unknown>) => {
     const text = textOf(setting, given)
-    const value = text === undefined || text === "" ? setting.default : setting.isSecret ? "<redacted>" : text
+    const value = text === undefined || text === "" ? setting.default : shown(setting, text)
     return `${setting.env}=${value}`
   })
 

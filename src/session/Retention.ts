@@ -22,28 +22,48 @@ export const make = (options: {
     const store = yield* EventStore
     const writer = yield* StoreWriter
     const clock = yield* Effect.clock
-    const trimmable = new Map<SessionId, number>()
+    const trimmable = new Map<SessionId, { readonly oldest: number; readonly epoch: string }>()
 
     /** `piece` until nothing is left, each in a turn of its own. */
     const drain = <E>(piece: Effect.Effect<boolean, E>) =>
       Effect.repeat(Effect.zipLeft(writer.run(piece), Effect.yieldNow()), { while: (more) => more })
 
+    /** Unless the log was deleted, and perhaps made anew, since: the number would be one of another log. */
+    const trimOf = (session: SessionId, epoch: string | undefined, oldest: number) =>
+      drain(
+        Effect.suspend(() =>
+          options.find(session)?.epoch === epoch || options.find(session) === undefined
+            ? store.trim(session, oldest)
+            : Effect.succeed(false)
+        )
+      )
+
     const trim = Effect.suspend(() => {
       const due = Array.from(trimmable)
       trimmable.clear()
-      return Effect.forEach(due, ([session, oldest]) => drain(store.trim(session, oldest)), { discard: true })
+      return Effect.forEach(due, ([session, { epoch, oldest }]) => trimOf(session, epoch, oldest), { discard: true })
     })
+
+    /** Asked between commits, so that the live actors are those of the logs that were looked at. */
+    const look = (retainFor: Duration.Duration) =>
+      Effect.suspend(() => store.expired(clock.unsafeCurrentTimeMillis() - Duration.toMillis(retainFor))).pipe(
+        Effect.map((expired) =>
+          expired.map(({ oldest, session }) => {
+            const actor = options.find(session)
+            actor?.moveOldest(oldest)
+            return { session, oldest, epoch: actor?.epoch }
+          })
+        )
+      )
 
     const expire = (retainFor: Duration.Duration) =>
       Effect.repeat(
-        Effect.gen(function* () {
-          const expired = yield* store.expired(clock.unsafeCurrentTimeMillis() - Duration.toMillis(retainFor))
-          for (const { oldest, session } of expired) {
-            options.find(session)?.moveOldest(oldest)
-            yield* drain(store.trim(session, oldest))
-          }
-          return expired.length > 0
-        }),
+        Effect.flatMap(writer.run(look(retainFor)), (expired) =>
+          Effect.as(
+            Effect.forEach(expired, ({ epoch, oldest, session }) => trimOf(session, epoch, oldest), { discard: true }),
+            expired.length > 0
+          )
+        ),
         { while: (more) => more }
       )
 
@@ -70,7 +90,7 @@ export const make = (options: {
     return {
       /** Bounded by the sessions that were active since the last tick. */
       add: (actor: SessionActor) => {
-        trimmable.set(actor.session, actor.oldest)
+        trimmable.set(actor.session, { oldest: actor.oldest, epoch: actor.epoch })
       }
     } as const
   })

@@ -54,7 +54,7 @@ export class StoreWriter extends Context.Tag("sluice/store/StoreWriter")<
 /** A lock held by another process: try again without stopping the loop, for 5 s. Nothing was published, so it is safe. */
 const whileBusy = {
   while: (error: StoreError) => error.reason === "Busy",
-  schedule: Schedule.intersect(Schedule.spaced("25 millis"), Schedule.recurs(200))
+  schedule: Schedule.intersect(Schedule.spaced("25 millis"), Schedule.recurUpTo("5 seconds"))
 }
 
 export const make = (options: Options = defaults) =>

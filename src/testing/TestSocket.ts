@@ -146,7 +146,9 @@ export class TestSocket implements StreamSocket {
 
   /** What control frames of a name, such as `hello`, said. */
   told(name: string): ReadonlyArray<unknown> {
-    return this.events.filter((event) => event.name === `sluice.${name}`).map((event): unknown => JSON.parse(event.data))
+    return this.events
+      .filter((event) => event.name === `sluice.${name}`)
+      .map((event): unknown => JSON.parse(event.data))
   }
 
   /** Waits until the client's view is as wanted. It is asked again whenever that changes. */
