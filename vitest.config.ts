@@ -34,10 +34,10 @@ export default defineConfig({
         test: {
           name: "quick",
           include: ["test/**/*.test.ts"],
-          exclude: [...neverTests, "test/browser/**", "test/scenarios/**", "test/docs/Readme.test.ts"]
+          exclude: [...neverTests, "test/browser/**", "test/scenarios/**", "test/cli/**", "test/docs/Readme.test.ts"]
         }
       },
-      ofProcesses("scenarios", ["test/scenarios/**/*.test.ts"], 1),
+      ofProcesses("scenarios", ["test/scenarios/**/*.test.ts", "test/cli/**/*.test.ts"], 1),
       ofProcesses("docs", ["test/docs/Readme.test.ts"], 2)
     ]
   }

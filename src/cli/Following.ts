@@ -1,4 +1,4 @@
-import type { HttpClient } from "@effect/platform"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import { Chunk, Effect, Option, Ref, Stream } from "effect"
 import * as Reader from "../client/core/Reader.ts"
 import type { SessionId } from "../domain/Session.ts"

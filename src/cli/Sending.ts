@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { HttpClientRequest } from "@effect/platform"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Effect, Mailbox, Ref, Schema, type Stream } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import * as Paths from "../protocol/Paths.ts"

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8"
 import { Effect, Logger, LogLevel } from "effect"
 import * as Listening from "../server/Listening.ts"
 import * as Server from "../server/Server.ts"
@@ -51,6 +52,13 @@ const logger = ({ format, level }: ServerConfig.ServerConfig["log"]) => {
 
 /** Who started us and does not listen still wants the server. */
 const say = (lines: ReadonlyArray<string>) => Effect.ignore(StandardOutput.write(`${lines.join("\n")}\n`))
+
+/**
+ * A thousand streams that open teach V8 that requests live long: it then makes those of the producers in the old space,
+ * where each holds all that is young around it. Without that belief the collector takes half the time (480 to 270 ms of
+ * 2 s at 1,000 sessions).
+ */
+setFlagsFromString("--no-allocation-site-pretenuring")
 
 /** Runs until it is interrupted, and then as long as its graceful stop takes. */
 export const run = (args: ReadonlyArray<string>) =>

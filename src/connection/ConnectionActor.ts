@@ -17,7 +17,7 @@ const written = (connection: Connection, seam: LiveSeam, page: Option.Option<Pag
   const { epoch } = seam.actor
   // Retention overtook the reader: a hole is never silent (promise 2).
   const first = Option.isSome(page) ? page.value.first : seam.actor.head + 1
-  if (first > seam.seq + 1000) {
+  if (first > seam.seq + 1) {
     const { seq } = seam
     const gap = seam.gap({ after: seq, next: first, missed: first - seq - 1, reason: "retention" })
     seam.wrote(epoch, first - 1)

@@ -3,8 +3,10 @@
  * router. Guard, limits and errors are the same for both.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { HttpApiBuilder, HttpRouter, HttpServer } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Cause, Context, Effect, Either, FiberSet, Layer, Option } from "effect"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { isSessionId, type SessionId, sessionIdRule } from "../domain/Session.ts"

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
 import { api } from "../domain/Api.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Layer } from "effect"
 import * as ConnectionRegistry from "../connection/ConnectionRegistry.ts"
 import { api } from "../domain/Api.ts"

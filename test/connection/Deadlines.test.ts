@@ -137,7 +137,8 @@ describe("the deadlines of a stream", () => {
       }
       assert.deepEqual([endings[0], endings.at(-1), connections.size()], [0, 40, 0])
       assert.isAbove(new Set(endings).size, 5)
-      for (const socket of sockets) assert.deepEqual([socket.told("bye"), socket.isEnded], [[{ reason: "age", retry: 0 }], true])
+      for (const socket of sockets)
+        assert.deepEqual([socket.told("bye"), socket.isEnded], [[{ reason: "age", retry: 0 }], true])
 
       // The client resumes without loss.
       const { epoch } = yield* sessions.append(s1, { events: events("1", "2") })
@@ -186,4 +187,3 @@ describe("the deadlines of a stream", () => {
     })
   )
 })
-

@@ -29,6 +29,8 @@ export interface Gap {
   readonly session: string
   readonly next: number
   readonly reason: string
+  /** Part of the opening: nothing of its session was said before. */
+  readonly isOpening: boolean
 }
 
 export interface Reading {
@@ -53,6 +55,7 @@ export const read = (
   const next = new Map<string, number>()
   const messages: Array<Reading["messages"][number]> = []
   const gaps: Array<Gap> = []
+  const begun = new Set<string>()
   for (const event of events) {
     if (event.name === "sluice.hello") {
       const said = hello(event.data)
@@ -65,14 +68,17 @@ export const read = (
       assert.ok(said.next > said.after + 1, "a gap leaves something out")
       assert.equal(said.missed, said.next - said.after - 1)
       next.set(said.session, said.next)
-      gaps.push(said)
+      gaps.push({ ...said, isOpening: !begun.has(said.session) })
+      begun.add(said.session)
     } else if (event.name === "sluice.live") {
       const { cursor, session } = live(event.data)
       assert.equal(seqOf(cursor) + 1, next.get(session), "live at the reader's place")
+      begun.add(session)
     } else if (!event.name.startsWith("sluice.")) {
       const { data, seq, session } = message(event, only)
       assert.equal(seq, next.get(session), `the next event of ${session}`)
       next.set(session, seq + 1)
+      begun.add(session)
       messages.push({ session, seq, data })
     }
   }

@@ -7,9 +7,9 @@ import * as Sluice from "./Sluice.ts"
 
 /** Every route and what it can be asked with. */
 const methods: ReadonlyArray<readonly [path: string, allowed: ReadonlyArray<string>]> = [
-  ["/", ["GET"]],
-  ["/healthz", ["GET"]],
-  ["/readyz", ["GET"]],
+  ["/", ["GET", "HEAD"]],
+  ["/healthz", ["GET", "HEAD"]],
+  ["/readyz", ["GET", "HEAD"]],
   ["/v1/stream", ["GET"]],
   ["/v1/sessions", ["GET"]],
   ["/v1/sessions/a", ["GET", "DELETE"]],

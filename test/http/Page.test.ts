@@ -11,7 +11,7 @@ describe("the page", () => {
       const { headers, status, text } = yield* page
       assert.equal(status, 200)
       assert.equal(headers["content-type"], "text/html; charset=utf-8")
-      assert.match(headers["content-security-policy"] ?? "", /default-src 'none'.*connect-src 'self'/)
+      assert.match(String(headers["content-security-policy"]), /default-src 'none'.*connect-src 'self'/)
       assert.doesNotMatch(text, /\b(?:src|href)=|@import|\burl\(|\bimport\b/)
     })
   )

@@ -4,7 +4,7 @@ import { Data, Effect, Schema } from "effect"
 import * as Api from "../../src/domain/Api.ts"
 
 /** The server went away before it had answered: what was asked may have been done or not. */
-export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: Error }> {}
+class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: Error }> {}
 
 export interface Answer {
   readonly status: number

@@ -45,7 +45,7 @@ const kilobytes = (status: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? assert.fail(`no ${name}`))
 
 /** Not started yet. `settings` are its environment; its data file is in a folder that goes with the scope. */
-export const make = (
+const make = (
   settings: Readonly<Record<string, string>> = {},
   file: Effect.Effect<string, never, Scope.Scope> = TemporaryFile.make
 ) =>

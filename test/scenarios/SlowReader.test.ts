@@ -84,17 +84,17 @@ describe("a client that reads slowly or not at all", () => {
     "is closed when it takes no byte for the stall deadline, and who takes some stays (promise 4, S83)",
     () =>
       Effect.gen(function* () {
-        const server = yield* ServerProcess.started({ SLUICE_STALL_SECONDS: "1" })
+        const server = yield* ServerProcess.started({ SLUICE_STALL_SECONDS: "2" })
         yield* paused(server, "s")
         const slow = yield* paused(server, "s")
         const reader = yield* watch(server, "s")
-        yield* append(server, "s", 1, 3000)
-        // A slow client is one that takes its time: half a megabyte, and then nothing for a while.
+        // A slow client is one that takes its time: a quarter of a megabyte, and then nothing for a while.
         const sip = Effect.suspend(() => {
-          const enough = slow.bytes().length + megabyte / 2
+          const enough = slow.bytes().length + megabyte / 4
           return Effect.all([slow.resume, slow.until(() => slow.bytes().length >= enough), slow.pause])
         })
         const sipping = yield* Effect.fork(Effect.repeat(sip, Schedule.spaced("100 millis")))
+        yield* append(server, "s", 1, 3000)
         yield* Effect.repeat(Requests.watchers(server, "s"), {
           schedule: Schedule.spaced("20 millis"),
           until: (count) => count < 3

@@ -54,7 +54,9 @@ describe("an idempotency key", () => {
   it.effect("belongs to its session: the same key of another one is another", () =>
     Effect.gen(function* () {
       const { registry } = yield* rooms
-      const both = Effect.forEach([s1, s2], (session) => registry.append(session, keyed("k", session)), { concurrency: 2 })
+      const both = Effect.forEach([s1, s2], (session) => registry.append(session, keyed("k", session)), {
+        concurrency: 2
+      })
       assert.deepEqual(
         (yield* both).map(({ repeated }) => repeated),
         [false, false]
@@ -76,7 +78,9 @@ describe("an idempotency key", () => {
     Effect.gen(function* () {
       const { faulty, registry } = yield* rooms
       faulty.next("commit", FaultyStore.fails("Full"))
-      const failed = yield* Effect.replicateEffect(Effect.flip(registry.append(s1, keyed("k", "d"))), 3, { concurrency: 3 })
+      const failed = yield* Effect.replicateEffect(Effect.flip(registry.append(s1, keyed("k", "d"))), 3, {
+        concurrency: 3
+      })
       assert.deepEqual(
         failed.map(({ _tag }) => _tag),
         ["StoreError", "StoreError", "StoreError"]

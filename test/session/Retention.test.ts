@@ -64,26 +64,28 @@ describe("retention", () => {
   )
 
   // promise 3
-  it.effect("by age: what is older goes, by the clock, of live and of sleeping sessions; no number comes twice (S67)", () =>
-    Effect.gen(function* () {
-      const { registry } = yield* rooms
-      yield* registry.append(s1, { events: numbers(1, 10) })
-      yield* registry.append(s2, { events: numbers(1, 5) })
-      yield* TestClock.adjust("30 seconds")
-      yield* registry.append(s1, { events: numbers(11, 10) })
-      yield* TestClock.adjust("29 seconds")
-      yield* settled
-      assert.deepEqual(yield* stored(s1), { oldest: 1, head: 20, events: 20 })
-      const actor = yield* registry.start(s1)
-      actor.watchers.add(TestWatcher.make())
-      yield* TestClock.adjust("3 seconds")
-      yield* settled
-      assert.equal(registry.find(s2), undefined)
-      assert.deepEqual(yield* stored(s1), { oldest: 11, head: 20, events: 10 })
-      assert.deepEqual(yield* stored(s2), { oldest: 6, head: 5, events: 0 })
-      assert.equal(actor.oldest, 11)
-      assert.equal((yield* registry.append(s2, { events: events("6") })).first, 6)
-    }).pipe(Effect.provide(minute))
+  it.effect(
+    "by age: what is older goes, by the clock, of live and of sleeping sessions; no number comes twice (S67)",
+    () =>
+      Effect.gen(function* () {
+        const { registry } = yield* rooms
+        yield* registry.append(s1, { events: numbers(1, 10) })
+        yield* registry.append(s2, { events: numbers(1, 5) })
+        yield* TestClock.adjust("30 seconds")
+        yield* registry.append(s1, { events: numbers(11, 10) })
+        yield* TestClock.adjust("29 seconds")
+        yield* settled
+        assert.deepEqual(yield* stored(s1), { oldest: 1, head: 20, events: 20 })
+        const actor = yield* registry.start(s1)
+        actor.watchers.add(TestWatcher.make())
+        yield* TestClock.adjust("3 seconds")
+        yield* settled
+        assert.equal(registry.find(s2), undefined)
+        assert.deepEqual(yield* stored(s1), { oldest: 11, head: 20, events: 10 })
+        assert.deepEqual(yield* stored(s2), { oldest: 6, head: 5, events: 0 })
+        assert.equal(actor.oldest, 11)
+        assert.equal((yield* registry.append(s2, { events: events("6") })).first, 6)
+      }).pipe(Effect.provide(minute))
   )
 
   it.effect("frees the idempotency keys of a day ago", () =>
@@ -119,14 +121,16 @@ describe("retention", () => {
   )
 
   // Known fault (`fails` turns red when it is mended): what was due is forgotten before it is done.
-  it.effect.fails("by count: tries a trim again that the store refused, also of a session that is quiet from then on", () =>
-    Effect.gen(function* () {
-      const { faulty, registry } = yield* rooms
-      faulty.next("trim", FaultyStore.fails("Busy"))
-      yield* registry.append(s1, { events: numbers(1, 250) })
-      yield* TestClock.adjust("5 seconds")
-      yield* settled
-      assert.deepEqual(yield* stored(s1), { oldest: 151, head: 250, events: 100 })
-    }).pipe(Effect.provide(hundred))
+  it.effect.fails(
+    "by count: tries a trim again that the store refused, also of a session that is quiet from then on",
+    () =>
+      Effect.gen(function* () {
+        const { faulty, registry } = yield* rooms
+        faulty.next("trim", FaultyStore.fails("Busy"))
+        yield* registry.append(s1, { events: numbers(1, 250) })
+        yield* TestClock.adjust("5 seconds")
+        yield* settled
+        assert.deepEqual(yield* stored(s1), { oldest: 151, head: 250, events: 100 })
+      }).pipe(Effect.provide(hundred))
   )
 })

@@ -29,40 +29,42 @@ describe("SessionActor", () => {
   )
 
   // promise 2
-  it.effect("numbers the batches of 8 producers without holes, each in one piece and in its producer's order (S62)", () =>
-    Effect.gen(function* () {
-      const { registry, store } = yield* rooms
-      const watcher = TestWatcher.make()
-      const actor = yield* registry.start(s1)
-      actor.watchers.add(watcher)
-      const producer = (name: number) =>
-        Effect.gen(function* () {
-          const ranges: Array<readonly [first: number, last: number]> = []
-          for (let batch = 0; batch < 20; batch++) {
-            const size = 1 + ((name + batch) % 7)
-            const texts = Array.from({ length: size }, (_, index) => `${name} ${batch} ${index}`)
-            const { first, last } = yield* registry.append(s1, { events: events(...texts) })
-            ranges.push([first, last])
-            const stored = yield* store.readEvents(s1, { ...all, after: first - 1, before: last + 1 })
-            assert.deepEqual(
-              stored.map(({ data }) => data),
-              texts
-            )
-          }
-          return ranges
-        })
-      const ranges = yield* Effect.forEach([0, 1, 2, 3, 4, 5, 6, 7], producer, { concurrency: "unbounded" })
-      for (const own of ranges) {
-        for (const [index, [first]] of own.entries()) assert.isAbove(first, own[index - 1]?.[1] ?? 0)
-      }
-      const given = ranges.flat().sort(([a], [b]) => a - b)
-      for (const [index, [first]] of given.entries()) assert.equal(first, (given[index - 1]?.[1] ?? 0) + 1)
-      yield* settled
-      assert.deepEqual(
-        watcher.seqs(),
-        Array.from({ length: actor.head }, (_, index) => index + 1)
-      )
-    }).pipe(Effect.provide(layer()))
+  it.effect(
+    "numbers the batches of 8 producers without holes, each in one piece and in its producer's order (S62)",
+    () =>
+      Effect.gen(function* () {
+        const { registry, store } = yield* rooms
+        const watcher = TestWatcher.make()
+        const actor = yield* registry.start(s1)
+        actor.watchers.add(watcher)
+        const producer = (name: number) =>
+          Effect.gen(function* () {
+            const ranges: Array<readonly [first: number, last: number]> = []
+            for (let batch = 0; batch < 20; batch++) {
+              const size = 1 + ((name + batch) % 7)
+              const texts = Array.from({ length: size }, (_, index) => `${name} ${batch} ${index}`)
+              const { first, last } = yield* registry.append(s1, { events: events(...texts) })
+              ranges.push([first, last])
+              const stored = yield* store.readEvents(s1, { ...all, after: first - 1, before: last + 1 })
+              assert.deepEqual(
+                stored.map(({ data }) => data),
+                texts
+              )
+            }
+            return ranges
+          })
+        const ranges = yield* Effect.forEach([0, 1, 2, 3, 4, 5, 6, 7], producer, { concurrency: "unbounded" })
+        for (const own of ranges) {
+          for (const [index, [first]] of own.entries()) assert.isAbove(first, own[index - 1]?.[1] ?? 0)
+        }
+        const given = ranges.flat().sort(([a], [b]) => a - b)
+        for (const [index, [first]] of given.entries()) assert.equal(first, (given[index - 1]?.[1] ?? 0) + 1)
+        yield* settled
+        assert.deepEqual(
+          watcher.seqs(),
+          Array.from({ length: actor.head }, (_, index) => index + 1)
+        )
+      }).pipe(Effect.provide(layer()))
   )
 
   // promise 2
@@ -143,7 +145,10 @@ describe("SessionActor", () => {
     Effect.gen(function* () {
       const { faulty, registry } = yield* rooms
       yield* Effect.flip(registry.append(s1, { events: events("x"), expect: { epoch: undefined, seq: 1 } }))
-      assert.deepEqual([faulty.calls("commit").length, (yield* Effect.flip(registry.get(s1)))._tag], [0, "SessionNotFound"])
+      assert.deepEqual(
+        [faulty.calls("commit").length, (yield* Effect.flip(registry.get(s1)))._tag],
+        [0, "SessionNotFound"]
+      )
     }).pipe(Effect.provide(layer()))
   )
 
@@ -152,26 +157,28 @@ describe("SessionActor", () => {
     ["items", { maxAppends: 3 }],
     ["bytes", { maxBytes: 3 * 180 }]
   ] as const) {
-    it.effect(`bounds its mailbox in ${bound}: one append more is Overloaded, and other sessions do not mind (S70)`, () =>
-      Effect.gen(function* () {
-        const { faulty, registry, store } = yield* rooms
-        const body = events("x".repeat(100))
-        yield* registry.start(s2)
-        const commit = yield* FaultyStore.holds
-        faulty.next("commit", commit)
-        const inHand = yield* send(registry, s1, body)
-        yield* commit.reached
-        const waiting = yield* Effect.forEach([1, 2, 3], () => send(registry, s1, body))
-        const refused = yield* send(registry, s1, body)
-        assert.isTrue(refused.isAnswered())
-        const error = yield* Effect.flip(refused.answer)
-        assert.isTrue(error._tag === "Overloaded" && error.what === "session mailbox")
-        const neighbour = yield* send(registry, s2, body)
-        yield* commit.release
-        yield* Effect.forEach([inHand, ...waiting, neighbour], ({ answer }) => answer)
-        assert.equal((yield* store.readEvents(s1, all)).length, 4)
-        assert.equal((yield* registry.append(s1, { events: body })).first, 5)
-      }).pipe(Effect.provide(layer({ session: options })))
+    it.effect(
+      `bounds its mailbox in ${bound}: one append more is Overloaded, and other sessions do not mind (S70)`,
+      () =>
+        Effect.gen(function* () {
+          const { faulty, registry, store } = yield* rooms
+          const body = events("x".repeat(100))
+          yield* registry.start(s2)
+          const commit = yield* FaultyStore.holds
+          faulty.next("commit", commit)
+          const inHand = yield* send(registry, s1, body)
+          yield* commit.reached
+          const waiting = yield* Effect.forEach([1, 2, 3], () => send(registry, s1, body))
+          const refused = yield* send(registry, s1, body)
+          assert.isTrue(refused.isAnswered())
+          const error = yield* Effect.flip(refused.answer)
+          assert.isTrue(error._tag === "Overloaded" && error.what === "session mailbox")
+          const neighbour = yield* send(registry, s2, body)
+          yield* commit.release
+          yield* Effect.forEach([inHand, ...waiting, neighbour], ({ answer }) => answer)
+          assert.equal((yield* store.readEvents(s1, all)).length, 4)
+          assert.equal((yield* registry.append(s1, { events: body })).first, 5)
+        }).pipe(Effect.provide(layer({ session: options })))
     )
   }
 

@@ -57,27 +57,33 @@ describe("StoreWriter", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("makes one commit of 1,000 appends of 100 sessions that came together, each with its own answer (S70)", () =>
-    Effect.gen(function* () {
-      const { faulty, registry, store } = yield* rooms
-      const sessions = Array.from({ length: 100 }, (_, index) => SessionId.make(`s${index}`))
-      yield* Effect.forEach(sessions, registry.start)
-      const pending = yield* Effect.forEach(
-        Array.from({ length: 10 }, (_, round) => sessions.map((session) => ({ session, round }))).flat(),
-        ({ round, session }) =>
-          Effect.map(send(registry, session, events(`${session} ${round}`)), ({ answer }) => ({ answer, round, session }))
-      )
-      yield* Effect.forEach(pending, ({ answer, round, session }) =>
-        Effect.gen(function* () {
-          const { first, last } = yield* answer
-          assert.deepEqual([first, last], [round + 1, round + 1])
-          const range = { after: round, before: round + 2, limit: 10, order: "asc" } as const
-          const [event] = yield* store.readEvents(session, range)
-          assert.equal(event?.data, `${session} ${round}`)
-        })
-      )
-      assert.equal(faulty.calls("commit").length, 1)
-    }).pipe(Effect.provide(layer()))
+  it.effect(
+    "makes one commit of 1,000 appends of 100 sessions that came together, each with its own answer (S70)",
+    () =>
+      Effect.gen(function* () {
+        const { faulty, registry, store } = yield* rooms
+        const sessions = Array.from({ length: 100 }, (_, index) => SessionId.make(`s${index}`))
+        yield* Effect.forEach(sessions, registry.start)
+        const pending = yield* Effect.forEach(
+          Array.from({ length: 10 }, (_, round) => sessions.map((session) => ({ session, round }))).flat(),
+          ({ round, session }) =>
+            Effect.map(send(registry, session, events(`${session} ${round}`)), ({ answer }) => ({
+              answer,
+              round,
+              session
+            }))
+        )
+        yield* Effect.forEach(pending, ({ answer, round, session }) =>
+          Effect.gen(function* () {
+            const { first, last } = yield* answer
+            assert.deepEqual([first, last], [round + 1, round + 1])
+            const range = { after: round, before: round + 2, limit: 10, order: "asc" } as const
+            const [event] = yield* store.readEvents(session, range)
+            assert.equal(event?.data, `${session} ${round}`)
+          })
+        )
+        assert.equal(faulty.calls("commit").length, 1)
+      }).pipe(Effect.provide(layer()))
   )
 
   it.effect("gathers what comes during a commit into the next one", () =>
@@ -187,7 +193,9 @@ describe("StoreWriter", () => {
     Effect.gen(function* () {
       const { writer } = yield* rooms
       const go = yield* Deferred.make<void>()
-      const taken = yield* Effect.forEach(Array.from({ length: 1024 }), () => Effect.fork(writer.run(Deferred.await(go))))
+      const taken = yield* Effect.forEach(Array.from({ length: 1024 }), () =>
+        Effect.fork(writer.run(Deferred.await(go)))
+      )
       yield* Effect.yieldNow()
       const refused = yield* Effect.flip(writer.run(Effect.void))
       assert.equal(refused._tag, "Overloaded")

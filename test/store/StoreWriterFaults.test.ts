@@ -82,32 +82,35 @@ describe("StoreWriter, when the store does not do as it should,", () => {
 
   // promise 8
   for (const reason of ["Full", "Unavailable", "Corrupt"] as const) {
-    it.effect(`fails all appends of a commit that is ${reason}, shows none of them, and works again with the store (S69)`, () =>
-      Effect.gen(function* () {
-        const { faulty, registry } = yield* rooms
-        const errors = yield* grown(Metrics.storeErrors)
-        const watcher = yield* watched(s1)
-        faulty.next("commit", FaultyStore.fails(reason))
-        const expectation = { epoch: undefined, seq: 9 }
-        const failing = [
-          yield* send(registry, s1, events("a")),
-          yield* send(registry, s2, events("b")),
-          yield* send(registry, s1, events("c"), expectation)
-        ]
-        for (const { answer } of failing) {
-          const error = yield* Effect.flip(answer)
-          assert.isTrue(error._tag === "StoreError" && error.reason === reason)
-        }
-        assert.deepEqual([faulty.calls("commit").length, yield* errors], [1, 1])
-        assert.deepEqual(
-          [yield* registry.append(s1, { events: events("d") }), yield* registry.append(s2, { events: events("e") })].map(
-            ({ first }) => first
-          ),
-          [1, 1]
-        )
-        yield* settled
-        assert.deepEqual([watcher.seqs(), watcher.heard], [[1], []])
-      }).pipe(Effect.provide(layer()))
+    it.effect(
+      `fails all appends of a commit that is ${reason}, shows none of them, and works again with the store (S69)`,
+      () =>
+        Effect.gen(function* () {
+          const { faulty, registry } = yield* rooms
+          const errors = yield* grown(Metrics.storeErrors)
+          const watcher = yield* watched(s1)
+          faulty.next("commit", FaultyStore.fails(reason))
+          const expectation = { epoch: undefined, seq: 9 }
+          const failing = [
+            yield* send(registry, s1, events("a")),
+            yield* send(registry, s2, events("b")),
+            yield* send(registry, s1, events("c"), expectation)
+          ]
+          for (const { answer } of failing) {
+            const error = yield* Effect.flip(answer)
+            assert.isTrue(error._tag === "StoreError" && error.reason === reason)
+          }
+          assert.deepEqual([faulty.calls("commit").length, yield* errors], [1, 1])
+          assert.deepEqual(
+            [
+              yield* registry.append(s1, { events: events("d") }),
+              yield* registry.append(s2, { events: events("e") })
+            ].map(({ first }) => first),
+            [1, 1]
+          )
+          yield* settled
+          assert.deepEqual([watcher.seqs(), watcher.heard], [[1], []])
+        }).pipe(Effect.provide(layer()))
     )
   }
 
@@ -197,7 +200,9 @@ describe("StoreWriter, when the store does not do as it should,", () => {
       assert.equal(yield* died, 1)
       assert.equal((yield* registry.append(s1, { events: events("b") })).first, 2)
       const { log } = yield* rooms
-      assert.isTrue(log.some(({ level, text }) => level === "ERROR" && text.includes("also when it hears of its death")))
+      assert.isTrue(
+        log.some(({ level, text }) => level === "ERROR" && text.includes("also when it hears of its death"))
+      )
     }).pipe(Effect.provide(layer()))
   )
 
