@@ -32,6 +32,8 @@ export interface Measure {
   readonly against: ReadonlyArray<SluiceKind>
   /** Printed under the table. */
   readonly note?: string
+  /** The value is a ratio by itself: shown as it is, not divided by the baseline's. */
+  readonly isRatio?: boolean
   /** Every run gets a server that nobody has used. */
   readonly isFresh?: boolean
   /** Once for each server, before its first run. */

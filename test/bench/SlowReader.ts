@@ -61,7 +61,7 @@ export const measures: HotPath = [
     baselines: ["raw"],
     against: ["power", "process"],
     note: "Slow reader: time from a publish of 4 KiB until 99 readers have it, with a hundredth that has not read for the last 4 MiB, by the time without it. 1.00 is right; here the columns are such ratios themselves, of each server alone.",
-    isAbsolute: true,
+    isRatio: true,
     run: slowReader
   }
 ]

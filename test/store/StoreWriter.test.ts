@@ -149,7 +149,7 @@ describe("StoreWriter", () => {
       const { faulty, registry } = yield* rooms
       const three = Effect.flatMap(
         Effect.forEach([1, 2, 3], () => send(registry, s1, events("x"))),
-        Effect.forEach(({ answer }) => Effect.either(answer))
+        (all) => Effect.all(all.map(({ answer }) => Effect.either(answer)))
       )
       faulty.next("commit", FaultyStore.fails("Full"))
       assert.deepEqual(new Set((yield* three).map(({ _tag }) => _tag)), new Set(["Left"]))
