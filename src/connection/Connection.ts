@@ -56,6 +56,8 @@ export class Connection implements Ear, Expiring {
   private readonly outgoing: Outgoing
   private full = false
   private fullSince = 0
+  /** What the full socket was told beside events (watches that come and go): it has the bound of the queue. */
+  private told = 0
   private unsent = 0
   private wroteAt: number
   private readonly endsAt: number
@@ -125,10 +127,14 @@ export class Connection implements Ear, Expiring {
   write(text: string): void {
     if (!this.isOpen || text === "") return
     this.flush(this.house.now())
-    // What a full socket is still told (watches that come and go) has the bound of its queue.
-    if (this.full && this.socket.unsent() > this.house.bounds.maxBytes) return this.finish("slow_consumer")
+    if (this.full) this.told += text.length
+    if (this.told > this.house.bounds.maxBytes) return this.finish("slow_consumer")
     const block = this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
-    this.wrote(this.socket.writeText(text + block), this.house.now())
+    const before = this.full ? this.socket.unsent() : 0
+    const open = this.socket.writeText(text + block)
+    // What is added to a full socket must not hide what its peer takes meanwhile.
+    if (this.full) this.unsent += this.socket.unsent() - before
+    this.wrote(open, this.house.now())
   }
 
   /** A page of the log, shared with others. */
@@ -234,6 +240,7 @@ export class Connection implements Ear, Expiring {
 
   private drained(): void {
     this.full = false
+    this.told = 0
     this.flush(this.house.now())
     if (this.outgoing.count === 0 && this.lastWords.length > 0) {
       const { lastWords } = this

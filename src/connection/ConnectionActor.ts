@@ -11,12 +11,15 @@ import * as LogPages from "./LogPages.ts"
 /** A read that the store refused is tried again after this. */
 const readAgainAfter = "1 second"
 
-/** Writes what was read, unless the seam ended meanwhile; then live, if that was all. */
-const written = (connection: Connection, seam: LiveSeam, page: Option.Option<Page>): void => {
+/**
+ * Writes what was read, unless the seam ended meanwhile; then live, if that was all. `head` is that of the moment when the
+ * read began: an empty answer says nothing of what was committed since.
+ */
+const written = (connection: Connection, seam: LiveSeam, page: Option.Option<Page>, head: number): void => {
   if (!connection.isOpen || seam.mode !== "log") return
   const { epoch } = seam.actor
   // Retention overtook the reader: a hole is never silent (promise 2).
-  const first = Option.isSome(page) ? page.value.first : seam.actor.head + 1
+  const first = Option.isSome(page) ? page.value.first : head + 1
   if (first > seam.seq + 1) {
     const { seq } = seam
     const gap = seam.gap({ after: seq, next: first, missed: first - seq - 1, reason: "retention" })
@@ -39,15 +42,19 @@ export const run = (
   store: EventStore["Type"],
   ended: () => void
 ): Effect.Effect<void> => {
-  const read = (seam: LiveSeam) =>
-    Effect.catchAll(
-      Effect.map(LogPages.next(connection.form, seam, sessions, store), (page) => written(connection, seam, page)),
+  const read = (seam: LiveSeam) => {
+    const { head } = seam.actor
+    return Effect.catchAll(
+      Effect.map(LogPages.next(connection.form, seam, sessions, store), (page) =>
+        written(connection, seam, page, head)
+      ),
       (error) =>
         Effect.logWarning("a page of the log could not be read, trying again", error).pipe(
           Effect.zipRight(Metric.increment(Metrics.storeErrors)),
           Effect.zipRight(Effect.sleep(readAgainAfter))
         )
     )
+  }
 
   const turn = Effect.flatMap(
     Effect.suspend(() => connection.park()),

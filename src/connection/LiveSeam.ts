@@ -39,7 +39,7 @@ export class LiveSeam implements Watcher {
     this.seq = plan.after
     this.ear = ear
     if (plan.after >= actor.head) this.mode = "live"
-    actor.watchers.add(this)
+    actor.watch(this)
   }
 
   get cursor(): string | null {
@@ -99,7 +99,7 @@ export class LiveSeam implements Watcher {
   /** No frame of this session follows. */
   close(): void {
     this.mode = "ended"
-    this.actor.watchers.delete(this)
+    this.actor.unwatch(this)
   }
 
   gap(gap: ReplayPlan.Gap): ControlFrame.Gap {

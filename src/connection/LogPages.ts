@@ -24,7 +24,7 @@ export const next = (
   const { epoch, session } = actor
   const range = {
     after: Math.max(seq, actor.oldest - 1),
-    before: Number.MAX_SAFE_INTEGER,
+    before: actor.head + 1,
     limit: manyPage,
     order: "asc"
   } as const

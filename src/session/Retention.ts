@@ -41,7 +41,16 @@ export const make = (options: {
     const trim = Effect.suspend(() => {
       const due = Array.from(trimmable)
       trimmable.clear()
-      return Effect.forEach(due, ([session, { epoch, oldest }]) => trimOf(session, epoch, oldest), { discard: true })
+      return Effect.forEach(
+        due,
+        ([session, trimmed]) =>
+          Effect.tapError(trimOf(session, trimmed.epoch, trimmed.oldest), () =>
+            Effect.sync(() => {
+              if (!trimmable.has(session)) trimmable.set(session, trimmed)
+            })
+          ),
+        { discard: true }
+      )
     })
 
     /** Asked between commits, so that the live actors are those of the logs that were looked at. */

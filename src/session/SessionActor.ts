@@ -98,10 +98,11 @@ export class SessionActor implements Source {
   /** Epoch milliseconds of the last commit, watch or start. */
   activeAt: number
   updatedAt: number
-  readonly watchers = new Set<Watcher>()
+  readonly watchers: Set<Watcher> = new Set()
   supervisor: Supervisor | undefined
   private readonly writer: StoreWriter["Type"]
   private readonly options: Options
+  private readonly now: () => number
   private mailbox: Array<Append> = none
   private mailboxBytes = 0
   private requested = false
@@ -114,11 +115,13 @@ export class SessionActor implements Source {
 
   constructor(
     session: SessionId,
-    start: { readonly record: SessionRecord | undefined; readonly epoch: string; readonly now: number },
+    start: { readonly record: SessionRecord | undefined; readonly epoch: string; readonly now: () => number },
     writer: StoreWriter["Type"],
     options: Options
   ) {
     const { record } = start
+    const now = start.now()
+    this.now = start.now
     this.session = session
     this.writer = writer
     this.options = options
@@ -127,9 +130,9 @@ export class SessionActor implements Source {
     this.state = record?.state ?? "CREATED"
     this.head = record?.head ?? 0
     this.oldest = record?.oldest ?? 1
-    this.createdAt = record?.createdAt ?? start.now
-    this.updatedAt = record?.updatedAt ?? start.now
-    this.activeAt = start.now
+    this.createdAt = record?.createdAt ?? now
+    this.updatedAt = record?.updatedAt ?? now
+    this.activeAt = now
     this.moveOldest(this.oldest)
   }
 
@@ -156,8 +159,19 @@ export class SessionActor implements Source {
     this.request()
   }
 
+  watch(watcher: Watcher): void {
+    this.watchers.add(watcher)
+  }
+
+  /** Its idle time begins when the last watcher has left. */
+  unwatch(watcher: Watcher): void {
+    if (this.watchers.delete(watcher)) this.activeAt = this.now()
+  }
+
   prepare(at: number): ReadonlyArray<Batch> {
     this.requested = false
+    // Dead: its head may be behind the log's. What waits is asked for again by `restart`.
+    if (!this.running) return none
     this.taken = this.mailbox
     this.takenBytes = this.mailboxBytes
     this.mailbox = none
@@ -243,12 +257,14 @@ export class SessionActor implements Source {
 
   /** Continues from what the store knows, after a death or a delete. */
   restart(record: SessionRecord | undefined, epoch: string): void {
+    // What no longer counted stays so, also before the store has heard of it.
+    const oldest = record?.epoch === this.epoch ? Math.max(record.oldest, this.oldest) : (record?.oldest ?? 1)
     this.exists = record !== undefined
     this.epoch = record?.epoch ?? epoch
     this.state = record?.state ?? "CREATED"
     this.head = record?.head ?? 0
-    this.oldest = record?.oldest ?? 1
-    this.moveOldest(this.oldest)
+    this.oldest = oldest
+    this.moveOldest(oldest)
     this.running = true
     for (const watcher of this.watchers) watcher.resync()
     if (this.mailbox.length > 0) this.request()

@@ -1,8 +1,16 @@
-import { Cause, Context, Duration, Effect, Either, FiberSet, Layer, Option, Schedule } from "effect"
+import { Cause, Context, Duration, Effect, Either, Exit, FiberSet, Layer, Option, Schedule } from "effect"
 import type { Event } from "../domain/Event.ts"
 import type { SessionId, SessionState, SessionSummary } from "../domain/Session.ts"
-import { type AppendError, SessionInterrupted, SessionNotFound, type StoreError } from "../domain/SessionError.ts"
+import {
+  type AppendError,
+  Overloaded,
+  SessionInterrupted,
+  SessionNotFound,
+  type StoreError
+} from "../domain/SessionError.ts"
+import * as Frame from "../protocol/Frame.ts"
 import { type EventRange, EventStore, type Page, type SessionRecord } from "../store/EventStore.ts"
+import * as Frames from "../store/Frames.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
 import * as Epoch from "./Epoch.ts"
 import * as Idempotency from "./Idempotency.ts"
@@ -66,6 +74,15 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
   }
 >() {}
 
+/** What a commit has stored but not reported yet is nobody's to read. */
+const upTo = (page: Page, head: number): Option.Option<Page> => {
+  if (page.last <= head) return Option.some(page)
+  if (page.first > head) return Option.none()
+  const bytes = Frames.bytes(page.frames)
+  const end = Frame.offsetAfter(bytes, head - page.first + 1)
+  return Option.some({ first: page.first, last: head, frames: Frames.concat([bytes.subarray(0, end)]) })
+}
+
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
     const store = yield* EventStore
@@ -96,7 +113,7 @@ export const make = (options: Options = defaults) =>
         return Effect.zipWith(store.load(session), Epoch.make, (record, epoch) => {
           const first = actors.get(session) // another start may have been faster
           if (first) return first
-          const begin = { record: Option.getOrUndefined(record), epoch, now: clock.unsafeCurrentTimeMillis() }
+          const begin = { record: Option.getOrUndefined(record), epoch, now: () => clock.unsafeCurrentTimeMillis() }
           const actor = new SessionActor(session, begin, writer, options)
           actors.set(session, actor)
           fibers.set(actor, fork(life(actor)))
@@ -106,19 +123,39 @@ export const make = (options: Options = defaults) =>
       })
     const fibers = new WeakMap<SessionActor, ReturnType<typeof fork>>()
 
-    const unsafeAppend = (session: SessionId, append: Append): void => {
-      const actor = actors.get(session)
-      if (actor) return actor.append(append)
-      fork(
-        Effect.matchCauseEffect(start(session), {
-          onSuccess: (actor) => Effect.sync(() => actor.append(append)),
-          onFailure: (cause) =>
-            Effect.sync(() => {
-              const failure = Cause.failureOption(cause)
-              append.done(Either.left(Option.getOrElse(failure, () => new SessionInterrupted({ session }))))
-            })
+    /** Appends that wait for an actor that starts, in the order in which they came. */
+    const waiting = new Map<SessionId, Array<Append>>()
+
+    // Interrupted with the registry: nothing was stored, and each producer hears that it does not know.
+    const startFor = (session: SessionId, appends: ReadonlyArray<Append>) =>
+      Effect.onExit(start(session), (exit) =>
+        Effect.sync(() => {
+          waiting.delete(session)
+          for (const append of appends) {
+            if (Exit.isSuccess(exit)) exit.value.append(append)
+            else
+              append.done(
+                Either.left(
+                  Option.getOrElse(Cause.failureOption(exit.cause), () => new SessionInterrupted({ session }))
+                )
+              )
+          }
         })
       )
+
+    const unsafeAppend = (session: SessionId, append: Append): void => {
+      const actor = actors.get(session)
+      const others = waiting.get(session)
+      if (others !== undefined) {
+        if (others.length < options.maxAppends) others.push(append)
+        else append.done(Either.left(new Overloaded({ what: "session mailbox" })))
+      } else if (actor !== undefined) {
+        actor.append(append)
+      } else {
+        const appends = [append]
+        waiting.set(session, appends)
+        fork(Effect.exit(startFor(session, appends)))
+      }
     }
 
     const appendOnce = (session: SessionId, append: Omit<Append, "done">): Effect.Effect<Appended, AppendError> =>
@@ -178,12 +215,14 @@ export const make = (options: Options = defaults) =>
           const key = `${actor.session} ${actor.epoch} ${from} ${limit}`
           const cached = cache.get(key)
           // A page that ended at a former head is short for ever: read again what has grown since.
-          if (cached && (cached.last === actor.head || cached.last - cached.first + 1 >= limit)) {
-            return Effect.succeed(Option.some(cached))
+          if (cached && (cached.last >= actor.head || cached.last - cached.first + 1 >= limit)) {
+            return Effect.succeed(upTo(cached, actor.head))
           }
+          const { epoch } = actor
           return Effect.map(store.readPage(actor.session, from, limit), (page) => {
-            if (Option.isSome(page)) cache.set(key, page.value)
-            return page
+            if (Option.isNone(page)) return page
+            cache.set(key, page.value)
+            return actor.epoch === epoch ? upTo(page.value, actor.head) : Option.none()
           })
         }),
       history: (session, range) =>

@@ -7,7 +7,7 @@ import * as Readers from "./Readers.ts"
 import * as Stopwatch from "./Stopwatch.ts"
 
 const session = "connect"
-const connects = 1500
+const connects = 1000
 const idle = 4000
 
 const create = async (server: Server): Promise<void> => {
@@ -50,7 +50,7 @@ export const measures: HotPath = [
     better: "more",
     baselines: ["raw"],
     against: ["power"],
-    note: "Connects: 1,500 streams, 128 at a time, until each has its first bytes.",
+    note: "Connects: 1,000 streams, 128 at a time, until each has its first bytes.",
     prepare: create,
     run: async (server) => rate(connects, await connect(server))
   },

@@ -5,8 +5,8 @@ import type { Figures } from "./Table.ts"
 
 /** The first round warms up and does not count. */
 const rounds = 5
-/** Seconds after which a measure begins no further round, as long as it has one. */
-const budget = 7
+/** Seconds a measure may take. No round begins that would end later, as long as one has counted. */
+const budget = (measure: Measure): number => kindsOf(measure).length * (measure.isFresh ? 5 : 2.5)
 
 const kindsOf = (measure: Measure): ReadonlyArray<ServerKind> => [...measure.baselines, ...measure.against]
 
@@ -48,6 +48,7 @@ export const open = async (path: string, measures: HotPath): Promise<Bench> => {
       for (const kind of kinds)
         await load.order({ path, measure: index, step: "prepare", server: await serverFor(kind) })
     }
+    if (!measure.isFresh) for (const kind of kinds) await serverFor(kind)
     const counted: Array<ReadonlyMap<ServerKind, Outcome>> = []
     const began = performance.now()
     for (let round = measure.isFresh ? 1 : 0; round <= rounds; round++) {
@@ -55,7 +56,8 @@ export const open = async (path: string, measures: HotPath): Promise<Bench> => {
       const isForward = round % 2 === 0
       for (const kind of isForward ? kinds : kinds.toReversed()) outcomes.set(kind, await runOne(index, measure, kind))
       if (round > 0) counted.push(outcomes)
-      if (round > 0 && (performance.now() - began) / 1000 > budget) break
+      const elapsed = (performance.now() - began) / 1000
+      if (round > 0 && elapsed * (1 + 1 / (round + 1)) > budget(measure)) break
     }
     return { measure, rounds: counted }
   }

@@ -5,7 +5,7 @@ import * as Producers from "./Producers.ts"
 import * as Stopwatch from "./Stopwatch.ts"
 
 const inFlight = 64
-const seconds = 0.4
+const seconds = 0.3
 
 const append =
   (events: number) =>
@@ -13,7 +13,7 @@ const append =
     const posts = await Producers.open(server, inFlight)
     const request = Producers.request(`ingest-${events}`, { events })
     const watch = Stopwatch.start(server.pid)
-    const acknowledged = await posts.drive(Producers.during(seconds, request))
+    const acknowledged = await posts.drive(Producers.during(seconds, Producers.inTurn([request])))
     const lap = watch.stop()
     posts.close()
     return rate(acknowledged, lap)

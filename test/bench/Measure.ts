@@ -17,8 +17,10 @@ export interface Server {
 
 export interface Outcome {
   readonly value: number
-  /** Given where the load client may be the limit: what it used of its core, 0 to 1. */
+  /** `Lap.clientShare`, where the load client may be the limit. */
   readonly clientShare?: number
+  /** `Lap.clientWaited`. */
+  readonly clientWaited?: number
 }
 
 /** What is measured. It runs in the load process; only the harness starts servers. */
@@ -46,8 +48,12 @@ export type HotPath = ReadonlyArray<Measure>
 /** A rate per second. `count` is what was done in the lap. */
 export const rate = (count: number, lap: Stopwatch.Lap): Outcome => ({
   value: count / lap.seconds,
-  clientShare: lap.clientShare
+  clientShare: lap.clientShare,
+  clientWaited: lap.clientWaited
 })
 
 /** Microseconds each of `count` has cost the server, in the unit of `Stopwatch.costUnit`. */
-export const cost = (count: number, lap: Stopwatch.Lap): Outcome => ({ value: lap.serverMicroseconds / count })
+export const cost = (count: number, lap: Stopwatch.Lap): Outcome => ({
+  value: lap.serverMicroseconds / count,
+  clientWaited: lap.clientWaited
+})

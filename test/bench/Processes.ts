@@ -96,13 +96,18 @@ export const startLoad = (): LoadProcess => {
           resolve(answer.outcome)
         }
         const onExit = () => fail("the load process died")
-        const timer = setTimeout(() => fail(`no end within ${patience / 1000} s`), patience)
+        // It would still be at this order when the next one comes.
+        const giveUp = () => {
+          fail(`no end within ${patience / 1000} s`)
+          child.kill("SIGKILL")
+        }
+        const timer = setTimeout(giveUp, patience)
         const settle = () => {
           clearTimeout(timer)
           child.off("message", onMessage).off("exit", onExit)
         }
         child.on("message", onMessage).on("exit", onExit)
-        child.send(order)
+        child.send(order, (error) => error && fail(error.message))
       }),
     stop: () => end(child)
   }

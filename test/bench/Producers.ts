@@ -104,8 +104,17 @@ export const open = async (server: Server, count: number): Promise<Producers> =>
   }
 }
 
-/** For `drive`: the same request, until `seconds` are over. */
-export const during = (seconds: number, request: Buffer): (() => Buffer | undefined) => {
+/** For `drive`: one after the other, over and over, or `total` of them. */
+export const inTurn = (
+  requests: ReadonlyArray<Buffer>,
+  total = Number.POSITIVE_INFINITY
+): (() => Buffer | undefined) => {
+  let at = 0
+  return () => (at < total ? requests[at++ % requests.length] : undefined)
+}
+
+/** For `drive`: what `next` gives, until `seconds` are over. */
+export const during = (seconds: number, next: () => Buffer | undefined): (() => Buffer | undefined) => {
   const end = performance.now() + seconds * 1000
-  return () => (performance.now() < end ? request : undefined)
+  return () => (performance.now() < end ? next() : undefined)
 }

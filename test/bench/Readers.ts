@@ -14,7 +14,9 @@ export interface Options {
 export interface Readers {
   /** Of all streams since they were opened, HTTP included. */
   readonly bytes: () => number
-  /** Done when `total` marked events have arrived since the streams were opened, all of them counted together. */
+  /** Marked events that have arrived, on all streams together. */
+  readonly marks: () => number
+  /** Done when there are `total` of them, now or later. */
   readonly marked: (total: number) => Promise<void>
   /** Resets the connections, so that no port stays taken, and gives the server a moment to notice. */
   readonly close: () => Promise<void>
@@ -71,6 +73,7 @@ export const open = async (server: Server, { count, isFromStart = false, session
 
   return {
     bytes: () => bytes,
+    marks: () => marks,
     marked: (total) =>
       new Promise((resolve, reject) => {
         if (marks >= total) return resolve()

@@ -10,7 +10,7 @@ export interface Figures {
 /** From here on the load client, not the server, decides what a rate is. */
 const clientLimit = 0.9
 
-const widths = [48, 22, 12, 23, 23, 2] as const
+const widths = [53, 25, 8, 21, 21, 3] as const
 
 const line = (cells: ReadonlyArray<string>): string =>
   cells
@@ -27,7 +27,11 @@ const median = (sorted: ReadonlyArray<number>): number => {
 const ascending = (values: ReadonlyArray<number>): ReadonlyArray<number> => values.toSorted((a, b) => a - b)
 
 const figure = (value: number): string =>
-  value >= 1e6 ? `${(value / 1e6).toFixed(2)} M` : value >= 1e4 ? `${(value / 1e3).toFixed(1)} k` : value.toPrecision(3)
+  value >= 1e6
+    ? `${(value / 1e6).toFixed(2)} M`
+    : value >= 1000
+      ? `${(value / 1e3).toFixed(1)} k`
+      : value.toPrecision(3)
 
 const spread = (values: ReadonlyArray<number>): string => {
   const sorted = ascending(values)
@@ -67,7 +71,7 @@ const row = (figures: Figures, baseline: RawKind): string => {
   ])
 }
 
-export const header = `${line(["", "", "raw", "power / raw", "process / raw", "n"])}\n${"─".repeat(135)}`
+export const header = `${line(["", "", "raw", "power / raw", "process / raw", "n"])}\n${"─".repeat(136)}`
 
 export const rows = (figures: Figures): ReadonlyArray<string> =>
   figures.measure.baselines.map((baseline) => row(figures, baseline))
@@ -75,11 +79,26 @@ export const rows = (figures: Figures): ReadonlyArray<string> =>
 export const problem = ({ says }: Measure, error: unknown): string =>
   `${says.padEnd(widths[0])} not measured: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`
 
+const wrap = (text: string): string => text.replace(/(?=.{119})(.{1,118}) /g, "$1\n  ")
+
+/** A load client that has to wait for a core for more than this is disturbed by something else. */
+const quietLimit = 0.1
+
+const disturbance = (measured: ReadonlyArray<Figures>): ReadonlyArray<string> => {
+  const outcomes = measured.flatMap(({ rounds }) => rounds.flatMap((round) => Array.from(round.values())))
+  const waited = median(ascending(outcomes.flatMap(({ clientWaited }) => clientWaited ?? [])))
+  if (!(waited > quietLimit)) return []
+  const percent = Math.round(waited * 100)
+  return [`! The machine was busy with something else: the load client waited ${percent} % of the time for a core.`]
+}
+
 /** What has to be known to read the table. */
-export const legend = (measured: ReadonlyArray<Measure>): ReadonlyArray<string> => [
-  "Ratios are sluice / raw of the same round: median (least–greatest) of n rounds. ↑ more is better, ↓ less is.",
-  "raw: a server by hand on node:http that checks and stores nothing; its own figure, the median, says little about other machines.",
-  "power: an acknowledged event survives a power cut (fsync). process: a crash of the process. –: durability does not matter, power it is.",
-  "* the load client, not the server, was the limit: the true ratio lies further from this one than the spread says.",
-  ...measured.flatMap(({ note }) => (note === undefined ? [] : [note]))
-]
+export const legend = (measured: ReadonlyArray<Figures>): ReadonlyArray<string> =>
+  [
+    ...disturbance(measured),
+    "Ratios are sluice / raw of the same round: median (least–greatest) of n rounds. ↑ more is better, ↓ less is.",
+    "raw: a server by hand on node:http that checks and stores nothing; its median, an orientation only.",
+    "power: an acknowledged event survives a power cut (fsync); process: a crash of the process. –: durability does not matter.",
+    "* The load client was the limit, not the server, which could do more.",
+    ...measured.flatMap(({ measure: { note } }) => (note === undefined ? [] : [note]))
+  ].map(wrap)

@@ -2,7 +2,8 @@
  * `npm run bench [-- NAME …]`: Sluice beside a raw server, on this machine, now. Prints ratios and judges none of them.
  * The same file is the start of the raw server and of the load process (`--as`), which are processes of their own.
  */
-import type { Measure, RawKind } from "./Measure.ts"
+import type { RawKind } from "./Measure.ts"
+import type { Figures } from "./Table.ts"
 
 const isRaw = (role: string): role is RawKind => role === "raw" || role === "rawGathering" || role === "rawKeeping"
 
@@ -14,22 +15,21 @@ const compare = async (names: ReadonlyArray<string>): Promise<void> => {
     process.exitCode = 1
     return
   }
-  const [Harness, Machine, Processes, Table] = await Promise.all([
-    import("./Harness.ts"),
-    import("./Machine.ts"),
-    import("./Processes.ts"),
-    import("./Table.ts")
-  ])
+  const Harness = await import("./Harness.ts")
+  const Machine = await import("./Machine.ts")
+  const Processes = await import("./Processes.ts")
+  const Table = await import("./Table.ts")
   for (const line of Machine.describe(Processes.folder)) console.log(line)
   console.log(`\n${Table.header}`)
-  const measured: Array<Measure> = []
+  const measured: Array<Figures> = []
   for (const [name, measures] of hotPaths) {
     if (names.length > 0 && !names.includes(name)) continue
     const bench = await Harness.open(name, measures)
     for (const [index, measure] of measures.entries()) {
       try {
-        for (const row of Table.rows(await bench.measure(index))) console.log(row)
-        measured.push(measure)
+        const figures = await bench.measure(index)
+        for (const row of Table.rows(figures)) console.log(row)
+        measured.push(figures)
       } catch (error) {
         console.log(Table.problem(measure, error))
       }

@@ -99,6 +99,7 @@ export const play = (form: Form, story: ReadonlyArray<Command>) =>
     const former: Array<Client> = []
     const holds: Array<FaultyStore.Hold> = []
     const truth = new Map<string, string>()
+    const trimmed = new Map<string, number>()
     let sent = 0
     let deaths = 0
 
@@ -183,6 +184,7 @@ export const play = (form: Form, story: ReadonlyArray<Command>) =>
             if (actor === undefined) return Effect.void
             actor.moveOldest(actor.head - command.kept + 1)
             const { oldest } = actor
+            trimmed.set(actor.session, Math.max(oldest, trimmed.get(actor.session) ?? 1))
             return Effect.asVoid(Effect.fork(writer.run(store.trim(actor.session, oldest))))
           })
         case "die":
@@ -214,7 +216,8 @@ export const play = (form: Form, story: ReadonlyArray<Command>) =>
       for (const { isOpening, next, reason, session } of gaps) {
         const actor = ids.map((id) => sessions.find(id)).find((actor) => actor?.session === session)
         assert.ok(actor !== undefined && (reason === "retention" || (reason === "cap" && isOpening)))
-        const missed = isOpening ? Math.max(actor.oldest, actor.head - replayCap + 1) : actor.oldest
+        const oldest = Math.max(actor.oldest, trimmed.get(session) ?? 1)
+        const missed = isOpening ? Math.max(oldest, actor.head - replayCap + 1) : oldest
         assert.ok(next <= missed, "a gap of what is kept")
       }
       assert.equal(client.socket.lateWrites, 0)

@@ -48,11 +48,9 @@ export const seq = fc.oneof(fc.nat(20), fc.maxSafeNat(), fc.constantFrom(0, 1, N
 
 export const cursor = fc.record({ epoch, seq })
 
-export const sessionId = fc.string({
-  unit: fc.constantFrom(..."ABCXYZabcdutxyz019._~:-"),
-  minLength: 1,
-  maxLength: 128
-})
+export const sessionId = fc
+  .string({ unit: fc.constantFrom(..."ABCXYZabcdutxyz019._~:-"), minLength: 1, maxLength: 128 })
+  .filter((id) => id !== "." && id !== "..")
 
 /** Where a stream is cut into chunks. */
 export const cuts = fc.array(fc.nat(), { maxLength: 12 })

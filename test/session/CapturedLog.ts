@@ -1,6 +1,6 @@
 import { Cause, Context, Effect, Layer, Logger } from "effect"
 
-interface Line {
+export interface Line {
   readonly level: string
   /** Message, cause and annotations, as a person would read them. */
   readonly text: string
