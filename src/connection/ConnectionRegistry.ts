@@ -7,6 +7,7 @@ import { ConnectionNotFound, InvalidRequest, type StoreError } from "../domain/S
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import { EventStore } from "../store/EventStore.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
 import { Connection, type House } from "./Connection.ts"
 import * as ConnectionActor from "./ConnectionActor.ts"
 import * as Deadlines from "./Deadlines.ts"
@@ -107,6 +108,8 @@ export const make = (options: Options = defaults) =>
       schedule: deadlines.schedule
     }
 
+    const counted = () => Metrics.connections.unsafeUpdate(connections.size, [])
+
     const refuse = (socket: StreamSocket, reason: "shutdown" | "overload", spread: number) => {
       const wait = 1000 + Math.floor(chance(randomUUID()) * spread)
       socket.writeText(ControlFrame.bye({ reason, retry: wait }))
@@ -169,9 +172,11 @@ export const make = (options: Options = defaults) =>
             : Math.round(Duration.toMillis(options.maxAge) * (0.8 + 0.4 * chance(token)))
         const connection = new Connection(token, request.form, socket, house, maxAge)
         connections.set(token, connection)
+        counted()
         const fiber = fork(
           ConnectionActor.run(connection, opening(connection, request), sessions, store, () => {
             connections.delete(token)
+            counted()
           })
         )
         // The client left: the fiber's interruption is its normal end.

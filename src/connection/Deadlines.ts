@@ -103,5 +103,3 @@ export const make = Effect.gen(function* () {
     }
   } as const
 })
-
-export type Deadlines = Effect.Effect.Success<typeof make>

@@ -20,6 +20,7 @@ import {
 import type { Batch, Receipt } from "../store/Batch.ts"
 import type { SessionRecord } from "../store/EventStore.ts"
 import type { Source, StoreWriter } from "../store/StoreWriter.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
 import * as BatchEncoder from "./BatchEncoder.ts"
 
 /** A connection's ear on one session. None of its methods waits or fails: a full watcher falls back to log mode. */
@@ -218,6 +219,7 @@ export class SessionActor implements Source {
     }
     this.head = this.nextHead
     const { answers } = this
+    Metrics.appends.unsafeUpdate(answers.length, [])
     this.giveBack()
     for (const { append, result } of answers) append.done(result)
   }

@@ -7,7 +7,7 @@ import type { EventRange, Page } from "./EventStore.ts"
 import * as Frames from "./Frames.ts"
 
 /** The most data, in bytes of UTF-8, that one answer of `readEvents` holds, unless a single event is larger. */
-export const maxEventBytes = 4_194_304
+const maxEventBytes = 4_194_304
 
 /** How many of `count` leading frames fit into `bytes`, and where they end. */
 const fitting = (frames: Buffer, count: number, bytes: number): { readonly count: number; readonly end: number } => {

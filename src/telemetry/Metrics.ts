@@ -3,7 +3,7 @@ import { Metric } from "effect"
 /** Every metric's name in one place. Never tagged by session or connection: their number has no bound. */
 
 /** Actors that died of a defect, by kind. */
-export const actorFailures = Metric.counter("sluice_actor_failures_total", { incremental: true })
+const actorFailures = Metric.counter("sluice_actor_failures_total", { incremental: true })
 export const sessionActorFailures = Metric.tagged(actorFailures, "actor", "session")
 export const connectionActorFailures = Metric.tagged(actorFailures, "actor", "connection")
 export const writerFailures = Metric.tagged(actorFailures, "actor", "store_writer")

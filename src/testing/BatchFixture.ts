@@ -8,7 +8,7 @@ import * as Frames from "../store/Frames.ts"
 
 /** When a batch was committed unless it says otherwise: 2026-01-01T00:00:00Z, in epoch milliseconds. */
 export const at = Date.UTC(2026, 0, 1)
-export const epoch = "e1"
+const epoch = "e1"
 
 /** The frames of a log's events from `first` on, as text. */
 export const frameText = (first: number, events: ReadonlyArray<NewEvent>, ofEpoch = epoch): string =>

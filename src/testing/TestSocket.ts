@@ -213,6 +213,3 @@ export class TestSocket implements StreamSocket {
     for (const attempt of this.attempts) attempt()
   }
 }
-
-/** A socket whose client reads at once. */
-export const make = (options?: Options): Effect.Effect<TestSocket> => Effect.sync(() => new TestSocket(options))

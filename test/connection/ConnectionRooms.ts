@@ -70,7 +70,7 @@ const decodeWrapped = Schema.decodeUnknownSync(
 )
 
 /** What a client of several sessions got, in order. */
-export const wrapped = (socket: TestSocket.TestSocket) => socket.messages.map(({ data }) => decodeWrapped(data))
+const wrapped = (socket: TestSocket.TestSocket) => socket.messages.map(({ data }) => decodeWrapped(data))
 
 /** The same as `session seq`. */
 export const places = (socket: TestSocket.TestSocket): ReadonlyArray<string> =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, TestClock } from "effect"
 import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
 import * as TestSocket from "../../src/testing/TestSocket.ts"
 import { events, numbers, s1, s2 } from "../session/SessionRooms.ts"
@@ -112,6 +112,12 @@ describe("fan-out", () => {
         yield* settled
         assert.deepEqual([socket.isDestroyed, socket.lateWrites, (yield* deaths) - before], [true, 0, index + 1])
       }
+      const silent = open(connections, s1)
+      yield* silent.named("sluice.live")
+      silent.breakWhen()
+      yield* TestClock.adjust("15 seconds")
+      yield* silent.closed
+      assert.deepEqual([silent.isDestroyed, (yield* deaths) - before], [true, 3])
       assert.deepEqual([connections.size(), sessions.find(s1)?.watchers.size], [0, 0])
     }).pipe(Effect.provide(layer()))
   )

@@ -25,7 +25,10 @@ describe("watching several sessions on one connection", () => {
           { discard: true }
         )
       yield* append("before")
-      const twice = Effect.all([connections.watch(token(socket), [watch(s2)]), connections.watch(token(socket), [watch(s2)])])
+      const twice = Effect.all([
+        connections.watch(token(socket), [watch(s2)]),
+        connections.watch(token(socket), [watch(s2)])
+      ])
       assert.deepEqual(yield* twice, [both, both])
       yield* append("between")
       yield* socket.named("message", 3)
@@ -125,26 +128,34 @@ describe("watching several sessions on one connection", () => {
   )
 
   // promise 8
-  it.effect("refuses an unknown token, a stream over one session, and the 101st session; then no watch changed (S92)", () =>
-    Effect.gen(function* () {
-      const { connections, sessions } = yield* rooms
-      const socket = openMany(connections, [watch(s1)])
-      const single = open(connections, s1)
-      yield* Effect.all([socket.named("sluice.live"), single.named("sluice.live")])
-      const other = fromTo(1, maxWatches).map((index) => SessionId.make(`other-${index}`))
-      const refusals = [
-        [connections.watch("no-such-token", [watch(s2)]), "ConnectionNotFound"],
-        [connections.unwatch("no-such-token", [s1]), "ConnectionNotFound"],
-        [connections.watch(token(single), [watch(s2)]), "InvalidRequest"],
-        [connections.unwatch(token(single), [s1]), "InvalidRequest"],
-        [connections.watch(token(socket), other.map((session) => watch(session))), "InvalidRequest"]
-      ] as const
-      for (const [request, tag] of refusals) assert.equal((yield* Effect.flip(request))._tag, tag)
-      assert.equal(sessions.find(other[0] ?? s2)?.watchers.size ?? 0, 0)
-      const fits = other.slice(1).map((session) => watch(session))
-      assert.equal((yield* connections.watch(token(socket), [watch(s1), ...fits])).length, maxWatches)
-      assert.deepEqual(yield* connections.unwatch(token(socket), [s2]), [s1, ...other.slice(1)])
-    }).pipe(Effect.provide(layer()))
+  it.effect(
+    "refuses an unknown token, a stream over one session, and the 101st session; then no watch changed (S92)",
+    () =>
+      Effect.gen(function* () {
+        const { connections, sessions } = yield* rooms
+        const socket = openMany(connections, [watch(s1)])
+        const single = open(connections, s1)
+        yield* Effect.all([socket.named("sluice.live"), single.named("sluice.live")])
+        const other = fromTo(1, maxWatches).map((index) => SessionId.make(`other-${index}`))
+        const refusals = [
+          [connections.watch("no-such-token", [watch(s2)]), "ConnectionNotFound"],
+          [connections.unwatch("no-such-token", [s1]), "ConnectionNotFound"],
+          [connections.watch(token(single), [watch(s2)]), "InvalidRequest"],
+          [connections.unwatch(token(single), [s1]), "InvalidRequest"],
+          [
+            connections.watch(
+              token(socket),
+              other.map((session) => watch(session))
+            ),
+            "InvalidRequest"
+          ]
+        ] as const
+        for (const [request, tag] of refusals) assert.equal((yield* Effect.flip(request))._tag, tag)
+        assert.equal(sessions.find(other[0] ?? s2)?.watchers.size ?? 0, 0)
+        const fits = other.slice(1).map((session) => watch(session))
+        assert.equal((yield* connections.watch(token(socket), [watch(s1), ...fits])).length, maxWatches)
+        assert.deepEqual(yield* connections.unwatch(token(socket), [s2]), [s1, ...other.slice(1)])
+      }).pipe(Effect.provide(layer()))
   )
 
   // promises 6 and 8
@@ -203,7 +214,14 @@ describe("watching several sessions on one connection", () => {
       for (const session of both) yield* sessions.append(session, { events: numbers(1, 150) })
       const socket = openMany(connections, [watch(s1, ReplayPlan.start), watch(s2, ReplayPlan.start)])
       yield* socket.named("sluice.live", 2)
-      const pages = fromTo(0, 5).map((page) => new Set(places(socket).slice(50 * page, 50 * page + 50).map((at) => at[1])).size)
+      const pages = fromTo(0, 5).map(
+        (page) =>
+          new Set(
+            places(socket)
+              .slice(50 * page, 50 * page + 50)
+              .map((at) => at[1])
+          ).size
+      )
       assert.deepEqual(pages, [1, 1, 1, 1, 1, 1])
       assert.notEqual(places(socket)[0]?.[1], places(socket)[50]?.[1])
     }).pipe(Effect.provide(layer()))
@@ -224,6 +242,20 @@ describe("watching several sessions on one connection", () => {
       yield* anew.named("message")
       yield* settled
       assert.deepEqual([places(anew), places(old), connections.size()], [["s1 1"], [], 1])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  // promise 6. Known fault (`fails` turns red when it is mended): the caller dies of it, and the connection lives on.
+  it.effect.fails("ends a connection whose socket throws at a new watch, and tells the caller that it is gone", () =>
+    Effect.gen(function* () {
+      const { connections, sessions } = yield* rooms
+      const socket = openMany(connections, [watch(s1)])
+      yield* socket.named("sluice.live")
+      socket.breakWhen()
+      yield* Effect.exit(connections.watch(token(socket), [watch(s2)]))
+      yield* settled
+      assert.isTrue(socket.isDestroyed)
+      assert.deepEqual([connections.size(), sessions.find(s2)?.watchers.size], [0, 0])
     }).pipe(Effect.provide(layer()))
   )
 })
