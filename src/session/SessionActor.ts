@@ -216,8 +216,8 @@ export class SessionActor implements Source {
       if (!this.exists) this.createdAt = last.at
       this.exists = true
       this.updatedAt = last.at
+      this.head = this.nextHead
     }
-    this.head = this.nextHead
     const { answers } = this
     Metrics.appends.unsafeUpdate(answers.length, [])
     this.giveBack()

@@ -65,6 +65,7 @@ export const make = (options: Options = defaults) =>
     let tasks: Array<Effect.Effect<void>> = []
     let appends = 0
     let bytes = 0
+    let isClosed = false
     let wake: (() => void) | undefined
 
     const rouse = () => {
@@ -87,9 +88,10 @@ export const make = (options: Options = defaults) =>
       if (head === undefined) return Effect.void
       Metrics.commits.unsafeUpdate(1, [])
       return Effect.catchAll(store.commit([head, ...tail]), (error) =>
-        error.reason === "Busy"
-          ? Effect.retry(store.commit([head, ...tail]), whileBusy)
-          : Effect.zipRight(Metric.increment(Metrics.storeErrors), Effect.fail(error))
+        Effect.tapError(
+          error.reason === "Busy" ? Effect.retry(store.commit([head, ...tail]), whileBusy) : Effect.fail(error),
+          () => Metric.increment(Metrics.storeErrors)
+        )
       )
     }
 
@@ -153,7 +155,13 @@ export const make = (options: Options = defaults) =>
       )
     )
 
-    yield* Effect.addFinalizer(() => survived)
+    // What comes from now on is refused; what waits is committed in a last turn.
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        isClosed = true
+        return survived
+      })
+    )
     yield* Effect.whileLoop({
       while: () => true,
       body: () => Effect.zipRight(parked, survived),
@@ -162,7 +170,7 @@ export const make = (options: Options = defaults) =>
 
     const run = <A, E>(write: Effect.Effect<A, E>): Effect.Effect<A, E | Overloaded> =>
       Effect.suspend(() =>
-        tasks.length >= maxTasks
+        isClosed || tasks.length >= maxTasks
           ? Effect.fail(new Overloaded({ what: "store writer" }))
           : Effect.async<A, E | Overloaded>((resume) => {
               tasks.push(
@@ -176,7 +184,7 @@ export const make = (options: Options = defaults) =>
 
     return StoreWriter.of({
       admit: (size) => {
-        if (appends >= options.maxAppends || bytes + size > options.maxBytes) return false
+        if (isClosed || appends >= options.maxAppends || bytes + size > options.maxBytes) return false
         appends += 1
         bytes += size
         return true

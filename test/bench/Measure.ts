@@ -30,7 +30,7 @@ export interface Measure {
   readonly better: "more" | "less"
   /** A row of the table for each. */
   readonly baselines: ReadonlyArray<RawKind>
-  /** Where durability does not matter, the default alone is measured. */
+  /** One alone where durability does not matter. */
   readonly against: ReadonlyArray<SluiceKind>
   /** Printed under the table. */
   readonly note?: string

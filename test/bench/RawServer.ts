@@ -9,13 +9,15 @@ import type { RawKind } from "./Measure.ts"
 
 interface Session {
   readonly watchers: Set<Socket>
-  readonly kept: Array<string>
+  /** The history, ready to be written: full pages, and the frames of the one that is not. */
+  readonly pages: Array<Buffer>
+  readonly rest: Array<string>
   gathered: string
   seq: number
 }
 
-/** Events in one write of a replay. */
-const page = 500
+/** Events of a page, which is one write of a replay. */
+const pageSize = 500
 
 const chunk = (frames: string): Buffer => Buffer.from(`${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n`)
 
@@ -38,7 +40,7 @@ export const run = (kind: RawKind): void => {
   const find = (id: string): Session => {
     const found = sessions.get(id)
     if (found !== undefined) return found
-    const made: Session = { watchers: new Set(), kept: [], gathered: "", seq: 0 }
+    const made: Session = { watchers: new Set(), pages: [], rest: [], gathered: "", seq: 0 }
     sessions.set(id, made)
     return made
   }
@@ -63,6 +65,11 @@ export const run = (kind: RawKind): void => {
     touched.add(session)
   }
 
+  const keep = ({ pages, rest }: Session, frame: string): void => {
+    rest.push(frame)
+    if (rest.length === pageSize) pages.push(chunk(rest.splice(0).join("")))
+  }
+
   const append = (id: string, body: string, response: Http.ServerResponse): void => {
     const session = find(id)
     const first = session.seq + 1
@@ -70,7 +77,7 @@ export const run = (kind: RawKind): void => {
     const answer = `{"session":"${id}","epoch":"raw","first":${first},"last":${session.seq},"head":${session.seq}}`
     response.writeHead(201, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(answer) })
     response.end(answer)
-    if (kind === "rawKeeping") for (const frame of frames) session.kept.push(frame)
+    if (kind === "rawKeeping") for (const frame of frames) keep(session, frame)
     if (kind === "rawGathering") return gather(session, frames.join(""))
     write(session, frames.join(""))
   }
@@ -80,12 +87,14 @@ export const run = (kind: RawKind): void => {
     if (socket === null) return
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" })
     response.write(": open\n\n")
-    for (let at = isFromStart ? 0 : session.kept.length; at < session.kept.length; at += page) {
-      if (!socket.write(chunk(session.kept.slice(at, at + page).join("")))) await drained(socket)
-      if (socket.destroyed) return
+    const { pages, rest, watchers } = session
+    if (isFromStart) {
+      for (const page of pages) if (!socket.write(page)) await drained(socket)
+      if (rest.length > 0) socket.write(chunk(rest.join("")))
     }
-    session.watchers.add(socket)
-    socket.once("close", () => session.watchers.delete(socket))
+    if (socket.destroyed) return
+    watchers.add(socket)
+    socket.once("close", () => watchers.delete(socket))
   }
 
   const server = Http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {

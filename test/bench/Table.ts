@@ -98,7 +98,7 @@ export const legend = (measured: ReadonlyArray<Figures>): ReadonlyArray<string> 
     ...disturbance(measured),
     "Ratios are sluice / raw of the same round: median (least–greatest) of n rounds. ↑ more is better, ↓ less is.",
     "raw: a server by hand on node:http that checks and stores nothing; its median, an orientation only.",
-    "power: an acknowledged event survives a power cut (fsync); process: a crash of the process. –: durability does not matter.",
+    "power: an acknowledged event survives a power cut (fsync); process: a crash of the process. –: durability does not matter there.",
     "* The load client was the limit, not the server, which could do more.",
     ...measured.flatMap(({ measure: { note } }) => (note === undefined ? [] : [note]))
   ].map(wrap)

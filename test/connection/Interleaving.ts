@@ -21,7 +21,7 @@ const reader = fc.nat({ max: 2 })
 type Command =
   | { readonly do: "append"; readonly session: 0 | 1; readonly size: number }
   | { readonly do: "turn" | "yield" | "release" }
-  | { readonly do: "hold read" | "hold commit"; readonly isAnswer: boolean }
+  | { readonly do: "hold read" | "hold commit" | "hold load"; readonly isAnswer: boolean }
   | { readonly do: "pause" | "resume" | "return"; readonly reader: number }
   | { readonly do: "take"; readonly reader: number; readonly bytes: number }
   | { readonly do: "open"; readonly isFromStart: boolean }
@@ -38,6 +38,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: is("release", fc.constant({})) },
   { weight: 3, arbitrary: is("hold read", fc.record({ isAnswer: fc.boolean() })) },
   { weight: 1, arbitrary: is("hold commit", fc.record({ isAnswer: fc.boolean() })) },
+  { weight: 1, arbitrary: is("hold load", fc.record({ isAnswer: fc.boolean() })) },
   { weight: 2, arbitrary: is("pause", fc.record({ reader })) },
   { weight: 2, arbitrary: is("resume", fc.record({ reader })) },
   { weight: 3, arbitrary: is("take", fc.record({ reader, bytes: fc.integer({ min: 1, max: 600 }) })) },
@@ -137,7 +138,7 @@ export const play = (form: Form, story: ReadonlyArray<Command>) =>
       })
     }
 
-    const hold = (steps: ReadonlyArray<"commit" | "readPage" | "readEvents">, isAnswer: boolean) =>
+    const hold = (steps: ReadonlyArray<"commit" | "load" | "readPage" | "readEvents">, isAnswer: boolean) =>
       Effect.map(isAnswer ? FaultyStore.holdsAnswer : FaultyStore.holds, (held) => {
         for (const step of steps) faulty.next(step, held)
         holds.push(held)
@@ -157,6 +158,8 @@ export const play = (form: Form, story: ReadonlyArray<Command>) =>
           return hold(["readPage", "readEvents"], command.isAnswer)
         case "hold commit":
           return hold(["commit"], command.isAnswer)
+        case "hold load":
+          return hold(["load"], command.isAnswer)
         case "release":
           return holds.shift()?.release ?? Effect.void
         case "pause":

@@ -109,6 +109,37 @@ describe("a session actor that dies", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  // promise 2
+  it.effect("keeps its head in the turns of others that pass while it is dead", () =>
+    Effect.gen(function* () {
+      const { faulty, registry } = yield* rooms
+      yield* registry.append(s1, { events: events("1") })
+      yield* registry.start(s2)
+      const before = yield* deaths
+      const commit = yield* FaultyStore.holds
+      faulty.next("commit", {
+        on: (call) => Effect.zipRight(commit.on(Effect.void), FaultyStore.dies(new Error("boom")).on(call))
+      })
+      const reload = yield* FaultyStore.holdsAnswer
+      faulty.next("load", reload)
+      const inHand = yield* send(registry, s1, events("2"))
+      yield* commit.reached
+      const waiting = yield* send(registry, s1, events("2 again"))
+      const neighbour = yield* send(registry, s2, events("1"))
+      const others = yield* FaultyStore.holds
+      faulty.next("commit", others)
+      yield* commit.release
+      yield* others.reached
+      yield* reload.release
+      yield* settled
+      yield* others.release
+      yield* neighbour.answer
+      assert.equal((yield* Effect.flip(inHand.answer))._tag, "SessionInterrupted")
+      assert.deepInclude(yield* waiting.answer, { first: 2, head: 2 })
+      assert.equal((yield* deaths) - before, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("restarts at once, then slower, and gives up when it goes on to die: its watchers and producers hear", () =>
     Effect.gen(function* () {
       const { faulty, log, registry } = yield* rooms
