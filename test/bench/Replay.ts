@@ -42,7 +42,7 @@ export const measures: HotPath = [
     better: "more",
     baselines: ["rawKeeping"],
     against: ["power"],
-    note: "Replay: 20 clients connect at once and read from the first event to the last; then 20 others, for 0.3 s. `raw, keeping` has the history in memory, ready to be written, 500 events at once; Sluice reads it from SQLite.",
+    note: "Replay: 20 clients connect at once and read from the first event to the last; then 20 others, for 0.3 s. `raw, keeping` has the history in memory, ready to be written, 500 events at once; Sluice has it in SQLite, and shares pages between readers.",
     prepare: store,
     run: replay
   }
