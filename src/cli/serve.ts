@@ -75,10 +75,13 @@ export const run = (args: ReadonlyArray<string>) =>
       yield* say(lines)
     })
     yield* say(ServerConfig.describe(given))
+    yield* logger(config.log)(Effect.forEach(config.problems, (problem) => Effect.logError(problem), { discard: true }))
     return yield* announce.pipe(Effect.zipRight(Effect.never), Effect.provide(Server.layer(config)), logger(config.log))
   }).pipe(
     Effect.catchTags({
       StoreOpenError: ({ message }) => Effect.fail(new CommandError({ line: message, exitCode: 2 })),
+      StoreError: ({ reason }) =>
+        Effect.fail(new CommandError({ line: `the store does not answer (${reason})`, exitCode: 2 })),
       ListenError: ({ message }) => Effect.fail(failed(message))
     })
   )

@@ -12,15 +12,11 @@ import * as Frames from "../store/Frames.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import type { Expiring } from "./Deadlines.ts"
 import type { Ear, LiveSeam } from "./LiveSeam.ts"
+import { Lingering } from "./Lingering.ts"
 import { type Bounds, Outgoing } from "./Outgoing.ts"
+import { Pulse, type Terms, type Timing } from "./Pulse.ts"
 import * as SocketWriter from "./SocketWriter.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
-
-/** Durations in milliseconds. */
-export interface Timing {
-  readonly heartbeat: number
-  readonly stall: number
-}
 
 /** What all connections share. */
 export interface House {
@@ -47,6 +43,9 @@ export class Connection implements Ear, Expiring {
   readonly form: SocketWriter.Form
   readonly socket: StreamSocket
   readonly house: House
+  readonly terms: Terms
+  /** Epoch milliseconds. */
+  readonly openedAt: number
   seams: ReadonlyArray<LiveSeam> = []
   /** The end was decided; nothing but the farewell is written from now on. */
   ending: Ending | undefined
@@ -54,31 +53,27 @@ export class Connection implements Ear, Expiring {
   closed = false
   isDirty = false
   private readonly outgoing: Outgoing
+  private readonly pulse: Pulse
   private full = false
-  private fullSince = 0
-  /** What the full socket was told beside events (watches that come and go): it has the bound of the queue. */
+  /** What the full socket was told beside stored events, in writes and bytes: it has the bounds of the queue. */
   private told = 0
-  private unsent = 0
-  private wroteAt: number
-  private readonly endsAt: number
-  /** The one entry in the deadlines that counts. */
-  private dueAt: number
+  private toldBytes = 0
   /** Seams that ended while their last events wait for the socket. */
   private lastWords: ReadonlyArray<() => void> = none
   private resume: ((step: Effect.Effect<void>) => void) | undefined
   private death: Cause.Cause<never> | undefined
 
-  constructor(token: string, form: SocketWriter.Form, socket: StreamSocket, house: House, maxAge: number) {
+  constructor(token: string, form: SocketWriter.Form, socket: StreamSocket, house: House, terms: Terms) {
     this.token = token
     this.form = form
     this.socket = socket
     this.house = house
+    this.terms = terms
+    this.openedAt = house.now()
     this.outgoing = new Outgoing(house.bounds)
-    this.wroteAt = house.now()
-    this.endsAt = this.wroteAt + maxAge
+    this.pulse = new Pulse(house.timing, terms, this.openedAt)
     socket.onDrain = () => this.contained(() => this.drained())
-    this.dueAt = this.nextDue(this.wroteAt)
-    house.schedule(this.dueAt, this)
+    house.schedule(this.pulse.dueAt, this)
   }
 
   get isOver(): boolean {
@@ -123,18 +118,31 @@ export class Connection implements Ear, Expiring {
     }
   }
 
+  /** The response begins: its head leaves now, also when nothing is said yet. */
+  begin(text: string): void {
+    if (text === "") this.socket.begin()
+    else this.write(text)
+  }
+
   /** Text for this connection alone, after all that waits. */
   write(text: string): void {
     if (!this.isOpen || text === "") return
     this.flush(this.house.now())
-    if (this.full) this.told += text.length
-    if (this.told > this.house.bounds.maxBytes) return this.finish("slow_consumer")
+    if (this.full && !this.admits(Buffer.byteLength(text))) return this.finish("slow_consumer")
     const block = this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
-    const before = this.full ? this.socket.unsent() : 0
-    const open = this.socket.writeText(text + block)
-    // What is added to a full socket must not hide what its peer takes meanwhile.
-    if (this.full) this.unsent += this.socket.unsent() - before
-    this.wrote(open, this.house.now())
+    this.said(() => this.socket.writeText(text + block))
+  }
+
+  /**
+   * What the backend sends, after all that waits. It is in no log, so what a full socket cannot take is refused: `full`.
+   * `broken`: the socket failed in this write, and the connection ends of it.
+   */
+  send(frames: Frames.Frames): "written" | "full" | "closed" | "broken" {
+    if (!this.isOpen || this.socket.isGone()) return "closed"
+    this.flush(this.house.now())
+    if (this.full && !this.admits(Frames.byteLength(frames))) return "full"
+    this.contained(() => this.said(() => this.socket.write(frames)))
+    return this.death === undefined ? "written" : "broken"
   }
 
   /** A page of the log, shared with others. */
@@ -160,12 +168,17 @@ export class Connection implements Ear, Expiring {
   }
 
   sessionEnded(seam: LiveSeam, reason: "ended" | "deleted" | "failed"): void {
-    if (reason === "failed") return this.finish("error", ControlFrame.bye({ reason: "error", retry: 1000 }))
+    if (reason === "failed") return this.dismiss("error", 1000)
     this.flush(this.house.now())
     const end = () => this.end(seam, reason)
     // Its last events wait for the socket: they come first.
     if (seam.mode === "live" && this.outgoing.count > 0) this.lastWords = [...this.lastWords, end]
     else end()
+  }
+
+  /** Ends it, with a word to the client where it has control frames. `retry` in milliseconds. */
+  dismiss(reason: ControlFrame.Bye["reason"], retry: number): void {
+    this.finish(reason, this.terms.isControlled ? ControlFrame.bye({ reason, retry }) : "")
   }
 
   /** Decides the end; the fiber says farewell and closes. The first reason stands. */
@@ -176,16 +189,22 @@ export class Connection implements Ear, Expiring {
   }
 
   /** The last step: farewell and end of the response, or the end of the socket when nothing more can be said. */
-  close(isDefect: boolean): void {
+  close(isDefect: boolean): EndReason {
     for (const seam of this.seams) seam.close()
     const { closed, ending } = this
     this.closed = true
     this.socket.onDrain = nothing
-    if (closed) return
+    if (closed) return ending?.reason ?? "client_closed"
     this.socket.onClose = nothing
-    if (isDefect || ending === undefined || ending.reason === "slow_consumer") return this.socket.destroy()
+    if (isDefect || ending === undefined || ending.reason === "slow_consumer") {
+      this.socket.destroy()
+      return isDefect || ending === undefined ? "error" : ending.reason
+    }
+    const lingering = new Lingering(this.socket)
     if (ending.farewell !== "") this.socket.writeText(ending.farewell)
     this.socket.end()
+    if (!lingering.isOver) this.house.schedule(this.house.now() + this.house.timing.stall, lingering)
+    return ending.reason
   }
 
   died(cause: Cause.Cause<never>): void {
@@ -194,38 +213,40 @@ export class Connection implements Ear, Expiring {
   }
 
   due(now: number, at: number): number {
-    if (!this.isOpen || at !== this.dueAt) return Number.POSITIVE_INFINITY
+    const { pulse } = this
+    if (!this.isOpen || at !== pulse.dueAt) return Number.POSITIVE_INFINITY
     this.contained(() => {
-      if (this.full && now - this.fullSince >= this.house.timing.stall) this.checkStall(now)
-      if (!this.full && now - this.wroteAt >= this.house.timing.heartbeat) this.wrote(this.socket.write(heartbeat), now)
-      if (now >= this.endsAt) this.finish("age", ControlFrame.bye({ reason: "age", retry: 0 }))
+      if (pulse.isStalled(now, () => this.socket.unsent())) this.finish("slow_consumer")
+      if (pulse.isBeatDue(now)) {
+        pulse.beat(now)
+        this.wrote(this.socket.write(heartbeat), now)
+      }
+      if (pulse.isOver(now)) this.dismiss(this.terms.endReason, 0)
     })
-    this.dueAt = this.nextDue(now)
-    return this.dueAt
+    return pulse.plan(now)
   }
 
-  private nextDue(now: number): number {
-    const next = this.full ? this.fullSince + this.house.timing.stall : this.wroteAt + this.house.timing.heartbeat
-    return Math.max(Math.min(next, this.endsAt), now + 1)
+  /** Room in what a full socket may be told. */
+  private admits(bytes: number): boolean {
+    const { maxBatches, maxBytes } = this.house.bounds
+    if (this.told >= maxBatches || this.toldBytes + bytes > maxBytes) return false
+    this.told += 1
+    this.toldBytes += bytes
+    return true
   }
 
-  /** A socket that took a byte since the last look is slow, not stalled. */
-  private checkStall(now: number): void {
-    const unsent = this.socket.unsent()
-    if (unsent >= this.unsent) return this.finish("slow_consumer")
-    this.unsent = unsent
-    this.fullSince = now
+  private said(write: () => boolean): void {
+    const before = this.full ? this.socket.unsent() : 0
+    const open = write()
+    if (this.full) this.pulse.added(this.socket.unsent() - before)
+    this.wrote(open, this.house.now())
   }
 
   private wrote(open: boolean, now: number): void {
-    this.wroteAt = now
+    this.pulse.wrote(now)
     if (open || this.full) return
     this.full = true
-    this.fullSince = now
-    this.unsent = this.socket.unsent()
-    if (now + this.house.timing.stall >= this.dueAt) return
-    this.dueAt = now + this.house.timing.stall
-    this.house.schedule(this.dueAt, this)
+    if (this.pulse.filled(now, this.socket.unsent())) this.house.schedule(this.pulse.dueAt, this)
   }
 
   private end(seam: LiveSeam, reason: "ended" | "deleted"): void {
@@ -241,6 +262,8 @@ export class Connection implements Ear, Expiring {
   private drained(): void {
     this.full = false
     this.told = 0
+    this.toldBytes = 0
+    this.pulse.drained()
     this.flush(this.house.now())
     if (this.outgoing.count === 0 && this.lastWords.length > 0) {
       const { lastWords } = this

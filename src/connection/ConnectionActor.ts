@@ -1,4 +1,5 @@
 import { Cause, Effect, Exit, Metric, Option } from "effect"
+import type { EndReason } from "../domain/Connection.ts"
 import type { StoreError } from "../domain/SessionError.ts"
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import type { SessionRegistry } from "../session/SessionRegistry.ts"
@@ -40,7 +41,7 @@ export const run = (
   open: Effect.Effect<void, StoreError>,
   sessions: SessionRegistry["Type"],
   store: EventStore["Type"],
-  ended: () => void
+  ended: (reason: EndReason) => void
 ): Effect.Effect<void> => {
   const read = (seam: LiveSeam) => {
     const { head } = seam.actor
@@ -69,14 +70,13 @@ export const run = (
   const opened = Effect.catchAll(open, (error) =>
     Effect.zipRight(
       Effect.logWarning("a stream could not be opened", error),
-      Effect.sync(() => connection.finish("error", ControlFrame.bye({ reason: "error", retry: 2000 })))
+      Effect.sync(() => connection.dismiss("error", 2000))
     )
   )
 
   return Effect.onExit(Effect.zipRight(opened, live), (exit) => {
     const isDefect = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
-    connection.close(isDefect)
-    ended()
+    ended(connection.close(isDefect))
     return isDefect
       ? Effect.zipRight(
           Metric.increment(Metrics.connectionActorFailures),

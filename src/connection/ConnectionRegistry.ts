@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { Context, Duration, Effect, FiberId, FiberSet, Layer } from "effect"
-import { maxWatches } from "../domain/Connection.ts"
-import type * as ReplayPlan from "../domain/ReplayPlan.ts"
+import type { EndReason } from "../domain/Connection.ts"
 import type { SessionId } from "../domain/Session.ts"
 import { ConnectionNotFound, InvalidRequest, type StoreError } from "../domain/SessionError.ts"
 import * as ControlFrame from "../protocol/ControlFrame.ts"
@@ -14,7 +13,9 @@ import * as Deadlines from "./Deadlines.ts"
 import * as Opening from "./Opening.ts"
 import * as Outgoing from "./Outgoing.ts"
 import type { Form } from "./SocketWriter.ts"
+import type { Terms } from "./Pulse.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
+import * as Watching from "./Watching.ts"
 
 export interface Options extends Outgoing.Bounds {
   readonly heartbeat: Duration.Duration
@@ -42,16 +43,24 @@ const retry = 2000
 const shutdownSpread = 10_000
 const overloadSpread = 30_000
 
-export interface WatchRequest {
-  readonly session: SessionId
-  readonly position: ReplayPlan.Position
-}
-
 export interface StreamRequest {
   readonly form: Form
-  readonly watches: ReadonlyArray<WatchRequest>
+  readonly watches: ReadonlyArray<Watching.WatchRequest>
   /** `Last-Event-ID` was no cursor: a browser cannot correct it, so it is told. */
   readonly isBadCursor: boolean
+}
+
+/** A stream that the backend accepted: it has control frames and session events only when it has watches. */
+export interface AcceptedStream {
+  readonly token: string
+  readonly watches: ReadonlyArray<Watching.WatchRequest>
+  /** It ends after this, with reason `expired`; `undefined` = never. */
+  readonly lifetime: Duration.Duration | undefined
+  readonly beatsAlways: boolean
+  /** Called in the step of the first write: what is said after hello, if any. From then on the connection takes sends. */
+  readonly opened: (connection: Connection) => string
+  /** Called once, also when it never opened because the client had left. */
+  readonly ended: (reason: EndReason) => void
 }
 
 /** Opens, finds and ends the connections of this server. */
@@ -60,10 +69,16 @@ export class ConnectionRegistry extends Context.Tag("sluice/connection/Connectio
   {
     /** Takes over the socket. Never fails: what is wrong is said on the stream, as `sluice.bye`. */
     readonly open: (socket: StreamSocket, request: StreamRequest) => void
+    /** Opens the stream as soon as its sessions are awake. `begin` sends the head of the response and is called once. */
+    readonly accept: (begin: () => StreamSocket, stream: AcceptedStream) => Effect.Effect<void, StoreError>
+    /** A connection that is open now. */
+    readonly find: (token: string) => Effect.Effect<Connection, ConnectionNotFound>
+    /** Those that are open now. */
+    readonly list: () => Array<Connection>
     /** Adds watches to a stream over several sessions, all or none. The ids that it watches then. */
     readonly watch: (
       token: string,
-      watches: ReadonlyArray<WatchRequest>
+      watches: ReadonlyArray<Watching.WatchRequest>
     ) => Effect.Effect<ReadonlyArray<SessionId>, ConnectionNotFound | InvalidRequest | StoreError>
     readonly unwatch: (
       token: string,
@@ -74,6 +89,8 @@ export class ConnectionRegistry extends Context.Tag("sluice/connection/Connectio
     readonly drain: Effect.Effect<void>
   }
 >() {}
+
+const nothing = (): void => {}
 
 /** In [0, 1), fixed by the random token: spreads what must not happen to all connections at once. */
 const chance = (token: string): number => Number.parseInt(token.slice(0, 8), 16) / 2 ** 32
@@ -116,35 +133,48 @@ export const make = (options: Options = defaults) =>
       socket.end()
     }
 
-    const opening = (connection: Connection, request: StreamRequest): Effect.Effect<void, StoreError> => {
-      const begin = (wishes: ReadonlyArray<Opening.Wish>) => {
-        const opened = wishes.map((wish) => Opening.begin(request.form, wish, options.replayCap, connection))
-        const told = request.isBadCursor ? opened.map(Opening.reset) : opened
-        connection.seams = opened.map(({ seam }) => seam)
-        const greeting = { token: connection.token, heartbeat: Duration.toSeconds(options.heartbeat), retry }
-        const problem = request.isBadCursor ? ({ problem: "bad_cursor" } as const) : {}
-        connection.write(Opening.greet(request.form, { ...greeting, ...problem }, told))
-      }
-      return Effect.map(wishesOf(request.watches), begin)
+    const opening = (connection: Connection, request: StreamRequest): Effect.Effect<void, StoreError> =>
+      Effect.map(Watching.wishes(sessions, request.watches), (wishes) => {
+        const greeting = begin(connection, wishes, request)
+        connection.write(greeting)
+      })
+
+    /** Watches from now on. What the client is told first. */
+    const begin = (
+      connection: Connection,
+      wishes: ReadonlyArray<Opening.Wish>,
+      { form, isBadCursor }: Pick<StreamRequest, "form" | "isBadCursor">,
+      preface = ""
+    ): string => {
+      const opened = wishes.map((wish) => Opening.begin(form, wish, options.replayCap, connection))
+      const told = isBadCursor ? opened.map(Opening.reset) : opened
+      connection.seams = opened.map(({ seam }) => seam)
+      const greeting = { token: connection.token, heartbeat: Duration.toSeconds(options.heartbeat), retry }
+      const problem = isBadCursor ? ({ problem: "bad_cursor" } as const) : {}
+      return Opening.greet(form, { ...greeting, ...problem }, told, preface)
     }
 
-    /** All actors, then all wishes: live actors are found without waiting, so that watching follows in the same step. */
-    const wishesOf = (watches: ReadonlyArray<WatchRequest>): Effect.Effect<ReadonlyArray<Opening.Wish>, StoreError> =>
-      Effect.suspend(() => {
-        const asleep = watches.filter(({ session }) => sessions.find(session) === undefined)
-        if (asleep.length > 0) {
-          return Effect.zipRight(
-            Effect.forEach(asleep, ({ session }) => sessions.start(session), { discard: true }),
-            wishesOf(watches)
-          )
-        }
-        return Effect.succeed(
-          watches.flatMap(({ position, session }) => {
-            const actor = sessions.find(session)
-            return actor === undefined ? [] : [{ actor, position }]
-          })
-        )
-      })
+    const start = (
+      connection: Connection,
+      open: Effect.Effect<void, StoreError>,
+      ended: (reason: EndReason) => void
+    ): void => {
+      const { socket, token } = connection
+      connections.set(token, connection)
+      counted()
+      const fiber = fork(
+        ConnectionActor.run(connection, open, sessions, store, (reason) => {
+          connections.delete(token)
+          counted()
+          ended(reason)
+        })
+      )
+      // The client left: the fiber's interruption is its normal end.
+      socket.onClose = () => {
+        connection.closed = true
+        fiber.unsafeInterruptAsFork(FiberId.none)
+      }
+    }
 
     const find = (token: string) =>
       Effect.suspend(() => {
@@ -155,65 +185,56 @@ export const make = (options: Options = defaults) =>
     const findMany = (token: string) =>
       Effect.filterOrFail(
         find(token),
-        ({ form }) => form === "many",
+        ({ form, terms }) => form === "many" && terms.isControlled,
         () => new InvalidRequest({ field: "token", allowed: "must be of a stream over several sessions" })
       )
-
-    const watching = (connection: Connection) => connection.seams.map(({ actor }) => actor.session)
 
     return ConnectionRegistry.of({
       open: (socket, request) => {
         if (draining) return refuse(socket, "shutdown", shutdownSpread)
         if (connections.size >= options.maxConnections) return refuse(socket, "overload", overloadSpread)
         const token = randomUUID()
-        const maxAge =
+        const lifetime =
           options.maxAge === undefined
             ? Number.POSITIVE_INFINITY
             : Math.round(Duration.toMillis(options.maxAge) * (0.8 + 0.4 * chance(token)))
-        const connection = new Connection(token, request.form, socket, house, maxAge)
-        connections.set(token, connection)
-        counted()
-        const fiber = fork(
-          ConnectionActor.run(connection, opening(connection, request), sessions, store, () => {
-            connections.delete(token)
-            counted()
-          })
-        )
-        // The client left: the fiber's interruption is its normal end.
-        socket.onClose = () => {
-          connection.closed = true
-          fiber.unsafeInterruptAsFork(FiberId.none)
-        }
+        const terms: Terms = { lifetime, endReason: "age", isControlled: true, beatsAlways: false }
+        const connection = new Connection(token, request.form, socket, house, terms)
+        start(connection, opening(connection, request), nothing)
       },
 
-      watch: (token, watches) =>
-        Effect.gen(function* () {
-          const connection = yield* findMany(token)
-          const wishes = yield* wishesOf(watches)
-          const known = new Set(watching(connection))
-          const fresh = new Map(
-            wishes.filter(({ actor }) => !known.has(actor.session)).map((wish) => [wish.actor.session, wish])
-          )
-          if (known.size + fresh.size > maxWatches) {
-            return yield* new InvalidRequest({ field: "sessions", allowed: `must leave at most ${maxWatches} watched` })
+      accept: (beginResponse, stream) =>
+        Effect.map(Watching.wishes(sessions, stream.watches), (wishes) => {
+          const socket = beginResponse()
+          if (socket.isGone()) return stream.ended("client_closed")
+          if (draining) {
+            socket.end()
+            return stream.ended("shutdown")
           }
-          if (!connection.isOpen) return yield* new ConnectionNotFound({ token })
-          const opened = Array.from(fresh.values(), (wish) =>
-            Opening.begin("many", wish, options.replayCap, connection)
-          )
-          connection.seams = [...connection.seams, ...opened.map(({ seam }) => seam)]
-          connection.write(opened.map(({ text }) => text).join(""))
-          connection.readSoon()
-          return watching(connection)
+          const isControlled = stream.watches.length > 0
+          const lifetime = stream.lifetime === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(stream.lifetime)
+          const terms: Terms = { lifetime, endReason: "expired", isControlled, beatsAlways: stream.beatsAlways }
+          const connection = new Connection(stream.token, "many", socket, house, terms)
+          const opened = Effect.sync(() => {
+            const preface = stream.opened(connection)
+            const form = { form: "many", isBadCursor: false } as const
+            connection.begin(isControlled ? begin(connection, wishes, form, preface) : preface)
+          })
+          start(connection, opened, stream.ended)
         }),
 
-      unwatch: (token, ids) =>
-        Effect.map(findMany(token), (connection) => {
-          const leaving = connection.seams.filter(({ actor }) => ids.includes(actor.session))
-          for (const seam of leaving) seam.close()
-          connection.seams = connection.seams.filter((seam) => !leaving.includes(seam))
-          return watching(connection)
-        }),
+      find,
+
+      list: () => Array.from(connections.values()).filter(({ isOpen }) => isOpen),
+
+      watch: (token, watches) =>
+        Effect.flatMap(findMany(token), (connection) =>
+          Effect.flatMap(Watching.wishes(sessions, watches), (wishes) =>
+            Watching.add(connection, wishes, options.replayCap)
+          )
+        ),
+
+      unwatch: (token, ids) => Effect.map(findMany(token), (connection) => Watching.remove(connection, ids)),
 
       size: () => connections.size,
 
@@ -221,7 +242,7 @@ export const make = (options: Options = defaults) =>
         draining = true
         for (const connection of connections.values()) {
           const wait = 1000 + Math.floor(chance(connection.token) * shutdownSpread)
-          connection.finish("shutdown", ControlFrame.bye({ reason: "shutdown", retry: wait }))
+          connection.dismiss("shutdown", wait)
         }
         return FiberSet.awaitEmpty(fibers)
       })

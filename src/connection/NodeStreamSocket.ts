@@ -24,6 +24,10 @@ class NodeStreamSocket implements StreamSocket {
     socket.setTimeout(0)
   }
 
+  begin(): void {
+    if (this.head !== "") this.writeHead()
+  }
+
   write(frames: Frames.Frames): boolean {
     if (this.head !== "") this.writeHead()
     return this.socket.write(this.chunked ? frames.chunk : Frames.bytes(frames))
@@ -50,6 +54,10 @@ class NodeStreamSocket implements StreamSocket {
     const handle: unknown = Reflect.get(this.socket, "_handle")
     const queued: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "writeQueueSize") : 0
     return this.socket.writableLength + (typeof queued === "number" ? queued : 0)
+  }
+
+  isGone(): boolean {
+    return this.socket.destroyed || this.socket.writableEnded
   }
 
   end(): void {
@@ -81,14 +89,20 @@ const httpDate = (now: number): string => {
   return date
 }
 
-/**
- * `now` in epoch milliseconds; `headers` are further lines, each ended by CRLF. A peer of HTTP/1.0 (nginx unless told
- * otherwise) knows no chunks: its response ends with the socket.
- */
-export const make = (socket: Socket, isHttp10: boolean, headers: string, now: number): StreamSocket =>
+/** What of a response's head is not the same for all streams. */
+export interface Head {
+  /** A peer of HTTP/1.0 (nginx unless told otherwise) knows no chunks: its response ends with the socket. */
+  readonly isHttp10: boolean
+  readonly cacheControl: string
+  /** Further lines, each ended by CRLF. */
+  readonly headers: string
+}
+
+/** `now` in epoch milliseconds. */
+export const make = (socket: Socket, { cacheControl, headers, isHttp10 }: Head, now: number): StreamSocket =>
   new NodeStreamSocket(
     socket,
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n" +
+    `HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: ${cacheControl}\r\n` +
       `X-Accel-Buffering: no\r\nDate: ${httpDate(now)}\r\n${headers}` +
       (isHttp10 ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"),
     !isHttp10

@@ -3,6 +3,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
+import { disconnectReasons } from "./Connection.ts"
 import { Event } from "./Event.ts"
 import { SessionId, SessionState, SessionSummary } from "./Session.ts"
 
@@ -54,8 +55,49 @@ export const Watching = Schema.Struct({ watching: Schema.Array(SessionId) })
 export const Ready = Schema.Struct({
   status: Schema.Literal("ready", "not_ready"),
   configured: Schema.Boolean,
+  /** Only in the profile of the older sidecar, whose probes read it. */
+  rabbitmq: Schema.optionalWith(Schema.Literal("disabled"), { exact: true }),
   reasons: Schema.optionalWith(Schema.Array(Schema.String), { exact: true })
 })
+
+/** An event for every open stream, stored nowhere. `service` labels the metrics. */
+export const BroadcastBody = Schema.Struct({
+  name: Schema.optional(Schema.String),
+  data: Schema.Unknown,
+  service: Schema.optional(Schema.String)
+})
+
+/** An open stream as operators see it. `request_id` when the backend gave it one. */
+export const ConnectionSummary = Schema.Struct({
+  token: Schema.String,
+  request_id: Schema.optionalWith(Schema.String, { exact: true }),
+  watching: Schema.Array(SessionId),
+  openedAt: Schema.String
+})
+
+export const ConnectionList = Schema.Struct({
+  connections: Schema.Array(ConnectionSummary),
+  next: Schema.optionalWith(Schema.String, { exact: true })
+})
+
+/** A disconnect that the backend could not be told of for an hour: kept for 7 days. */
+export const DeadLetterSummary = Schema.Struct({
+  token: Schema.String,
+  reason: Schema.Literal(...disconnectReasons),
+  attempts: Schema.NonNegativeInt,
+  /** What the last attempt met. */
+  problem: Schema.String,
+  owedAt: Schema.String,
+  diedAt: Schema.String
+})
+
+export const DeadLetterList = Schema.Struct({
+  deadLetters: Schema.Array(DeadLetterSummary),
+  next: Schema.optionalWith(Schema.String, { exact: true })
+})
+
+/** Of all connections, those after the token `after`. */
+const ByToken = Schema.Struct({ after: Schema.optional(Schema.String), limit: Limit })
 
 const sessions = HttpApiGroup.make("sessions")
   .add(
@@ -90,6 +132,22 @@ const connections = HttpApiGroup.make("connections")
   .add(HttpApiEndpoint.post("watch")`/v1/connections/${token}/watch`.setPayload(WatchBody).addSuccess(Watching))
   .add(HttpApiEndpoint.post("unwatch")`/v1/connections/${token}/unwatch`.setPayload(WatchBody).addSuccess(Watching))
 
+  .add(HttpApiEndpoint.get("listConnections", "/v1/connections").setUrlParams(ByToken).addSuccess(ConnectionList))
+  .add(
+    HttpApiEndpoint.post("broadcast", "/v1/broadcast")
+      .setPayload(BroadcastBody)
+      .addSuccess(Schema.Struct({ connections: Schema.NonNegativeInt }), { status: 202 })
+  )
+  .add(HttpApiEndpoint.del("close")`/v1/connections/${token}`.addSuccess(HttpApiSchema.NoContent))
+
+const deadLetters = HttpApiGroup.make("deadLetters")
+  .add(HttpApiEndpoint.get("listDead", "/v1/dead-letters").setUrlParams(ByToken).addSuccess(DeadLetterList))
+  .add(
+    HttpApiEndpoint.post("retry")`/v1/dead-letters/${token}/retry`.addSuccess(Schema.Struct({ token: Schema.String }), {
+      status: 202
+    })
+  )
+
 const operations = HttpApiGroup.make("operations")
   .add(HttpApiEndpoint.get("healthz", "/healthz").addSuccess(Schema.Struct({ status: Schema.Literal("ok") })))
   .add(
@@ -99,4 +157,4 @@ const operations = HttpApiGroup.make("operations")
       .addSuccess(Ready, { status: 503 })
   )
 
-export const api = HttpApi.make("sluice").add(sessions).add(connections).add(operations)
+export const api = HttpApi.make("sluice").add(sessions).add(connections).add(deadLetters).add(operations)

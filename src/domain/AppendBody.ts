@@ -32,7 +32,8 @@ const isTooDeep = (value: unknown, left: number): boolean => {
 const invalid = (field: string, allowed: string): Either.Either<never, Failure> =>
   Either.left(new InvalidRequest({ field, allowed }))
 
-const readEvent = (value: unknown, at: string, maxEventBytes: number): Either.Either<NewEvent, Failure> => {
+/** One event that was parsed already; `at` is its place in the body, empty for the body itself. */
+export const readEvent = (value: unknown, at: string, maxEventBytes: number): Either.Either<NewEvent, Failure> => {
   if (!isObject(value)) return invalid(at || "body", "must be an object with data and an optional name")
   const { name, data } = value
   const path = at && `${at}.`

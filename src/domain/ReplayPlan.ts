@@ -1,5 +1,7 @@
+import { Either } from "effect"
 import * as Cursor from "../protocol/Cursor.ts"
 import type { GapReason, Mode } from "../protocol/ControlFrame.ts"
+import { InvalidRequest } from "./SessionError.ts"
 
 /** A log as a reader finds it. `epoch` is `undefined` when the store does not know the session: head 0, oldest 1. */
 export interface Log {
@@ -17,6 +19,21 @@ export type Position =
 export const head: Position = { _tag: "Head" }
 export const start: Position = { _tag: "Start" }
 export const at = (cursor: Cursor.Cursor): Position => ({ _tag: "At", cursor })
+
+/** `cursor` decides before `from`; with neither the reader starts at the head (design §4). */
+export const position = (
+  cursor: string | undefined,
+  from: string | undefined
+): Either.Either<Position, InvalidRequest> => {
+  if (cursor !== undefined) {
+    const parsed = Cursor.parse(cursor)
+    if (parsed !== undefined) return Either.right(at(parsed))
+    return Either.left(new InvalidRequest({ field: "cursor", allowed: "must be EPOCH.SEQ" }))
+  }
+  if (from === undefined || from === "head") return Either.right(head)
+  if (from === "start") return Either.right(start)
+  return Either.left(new InvalidRequest({ field: "from", allowed: "must be start or head" }))
+}
 
 /** Events `after` < seq < `next` are not replayed. `missed` is null where the numbers of two logs cannot be compared. */
 export interface Gap {

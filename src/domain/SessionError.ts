@@ -38,7 +38,9 @@ export class HeadConflict extends Data.TaggedError("HeadConflict")<{
 export class KeyConflict extends Data.TaggedError("KeyConflict")<{ readonly session: string }> {}
 
 /** A bound was reached: nothing was taken, a later try may succeed. */
-export class Overloaded extends Data.TaggedError("Overloaded")<{ readonly what: "session mailbox" | "store writer" }> {}
+export class Overloaded extends Data.TaggedError("Overloaded")<{
+  readonly what: "session mailbox" | "store writer" | "connection queue" | "callback window" | "gateway"
+}> {}
 
 /** The actor died with the append in hand: the outcome is unknown. Try again with the same idempotency key. */
 export class SessionInterrupted extends Data.TaggedError("SessionInterrupted")<{ readonly session: string }> {}

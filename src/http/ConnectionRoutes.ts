@@ -3,9 +3,14 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Either, ParseResult, Schema } from "effect"
+import type { Connection } from "../connection/Connection.ts"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
-import { api, WatchBody } from "../domain/Api.ts"
+import { watching } from "../connection/Watching.ts"
+import { api, BroadcastBody, WatchBody } from "../domain/Api.ts"
+import * as AppendBody from "../domain/AppendBody.ts"
 import { InvalidRequest, type PayloadTooLarge } from "../domain/SessionError.ts"
+import { Gateway } from "../gateway/Gateway.ts"
+import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { answered } from "./PlatformErrors.ts"
 import * as RequestBody from "./RequestBody.ts"
 import { position } from "./StreamRequest.ts"
@@ -41,10 +46,52 @@ const body = (request: HttpServerRequest.HttpServerRequest, limit: number) =>
     )
   )
 
-/** Watch and unwatch by a connection's token (contract §2). */
-export const layer = (options: { readonly maxBodyBytes: number }) =>
+/** Milliseconds after which a client comes back that an operator has closed. */
+const retryClosed = 2000
+
+/** List, close and broadcast; watch and unwatch by a connection's token (contract §2). */
+export const layer = (options: { readonly maxBodyBytes: number; readonly maxEventBytes: number }) =>
   HttpApiBuilder.group(api, "connections", (handlers) =>
-    Effect.map(ConnectionRegistry, (connections) => {
+    Effect.gen(function* () {
+      const connections = yield* ConnectionRegistry
+      const gateway = yield* Gateway
+      const owed = yield* GatewayConnections
+
+      const summary = (connection: Connection) => {
+        const requestId = owed.requestId(connection.token)
+        return {
+          token: connection.token,
+          ...(requestId === undefined ? {} : { request_id: requestId }),
+          watching: watching(connection),
+          openedAt: new Date(connection.openedAt).toISOString()
+        }
+      }
+
+      const list = ({ after = "", limit }: { readonly after?: string | undefined; readonly limit: number }) =>
+        Effect.sync(() => {
+          const open = connections.list().sort((a, b) => (a.token < b.token ? -1 : 1))
+          const found = open.filter(({ token }) => token > after)
+          const page = found.slice(0, limit)
+          const last = page[page.length - 1]
+          const body = { connections: page.map(summary) }
+          return found.length > page.length && last ? { ...body, next: last.token } : body
+        })
+
+      /** Not before the backend's disconnect, if one is owed, is recorded. */
+      const close = (token: string) =>
+        Effect.flatMap(connections.find(token), (connection) => {
+          const recorded = owed.recorded(token)
+          connection.dismiss("server_closed", retryClosed)
+          return recorded
+        })
+
+      const broadcast = (json: unknown) =>
+        Effect.gen(function* () {
+          const { data, name } = yield* AppendBody.readEvent(json, "", options.maxEventBytes)
+          const { service } = yield* Effect.mapError(Schema.decodeUnknown(BroadcastBody)(json), invalid)
+          return yield* gateway.broadcast({ name: name === "message" ? undefined : name, data }, service)
+        })
+
       const watch = (token: string, { sessions }: typeof WatchBody.Type) =>
         Effect.forEach(sessions, ({ cursor, from, session }) =>
           Effect.map(position(cursor, from), (position) => ({ session, position }))
@@ -75,6 +122,18 @@ export const layer = (options: { readonly maxBodyBytes: number }) =>
             )
           )
 
-      return handlers.handleRaw("watch", withBody(watch)).handleRaw("unwatch", withBody(unwatch))
+      return handlers
+        .handle("listConnections", ({ urlParams }) => answered(list(urlParams)))
+        .handle("close", ({ path }) => answered(close(path.token)))
+        .handleRaw("broadcast", ({ request }) =>
+          answered(
+            body(request, options.maxBodyBytes).pipe(
+              Effect.flatMap(broadcast),
+              Effect.flatMap((connections) => Effect.orDie(HttpServerResponse.json({ connections }, { status: 202 })))
+            )
+          )
+        )
+        .handleRaw("watch", withBody(watch))
+        .handleRaw("unwatch", withBody(unwatch))
     })
   )

@@ -1,3 +1,4 @@
+import type { InvalidSend } from "../domain/GatewayError.ts"
 import type {
   AppendError,
   ConnectionNotFound,
@@ -6,14 +7,19 @@ import type {
   SessionNotFound
 } from "../domain/SessionError.ts"
 import * as Cursor from "../protocol/Cursor.ts"
+import type { ConnectError } from "../gateway/ConnectFlow.ts"
+import type { SendError } from "../gateway/Gateway.ts"
 import type { RequestError } from "./RequestError.ts"
 
 /** Everything that a route can answer instead of its success. */
 export type HttpError =
   | AppendError
+  | ConnectError
   | ConnectionNotFound
   | InvalidRequest
+  | InvalidSend
   | PayloadTooLarge
+  | SendError
   | SessionNotFound
   | RequestError
 
@@ -42,6 +48,8 @@ export const make = (error: HttpError): ErrorResponse => {
   switch (error._tag) {
     case "InvalidRequest":
       return respond(400, "INVALID_REQUEST", error.message, { field: error.field, allowed: error.allowed })
+    case "InvalidSend":
+      return respond(400, error.code, error.allowed)
     case "Unauthorized":
       return respond(401, "UNAUTHORIZED", "a valid API key is needed", undefined, { "WWW-Authenticate": "Bearer" })
     case "OriginNotAllowed":
@@ -55,6 +63,8 @@ export const make = (error: HttpError): ErrorResponse => {
       return respond(404, "SESSION_NOT_FOUND", `there is no session ${error.session}`)
     case "ConnectionNotFound":
       return respond(404, "CONNECTION_NOT_FOUND", "no open connection has this token")
+    case "TokenNotFound":
+      return respond(404, "TOKEN_NOT_FOUND", "no connection has this token or request_id")
     case "MethodNotAllowed":
       return respond(405, "METHOD_NOT_ALLOWED", `use ${error.allow}`, undefined, { Allow: error.allow })
     case "HeadConflict":
@@ -72,6 +82,20 @@ export const make = (error: HttpError): ErrorResponse => {
       return respond(413, "PAYLOAD_TOO_LARGE", error.message, { field: error.field, limit: error.limit })
     case "UnsupportedEncoding":
       return respond(415, "UNSUPPORTED_ENCODING", "send the body without Content-Encoding")
+    case "WriteFailed":
+      return respond(500, "WRITE_FAILED", "the connection broke while the event was written")
+    case "BackendRefused":
+      return respond(error.status, "BACKEND_ERROR", `the backend answered ${error.status}`)
+    case "BackendRedirected":
+      return respond(502, "BACKEND_ERROR", "the backend answered with a redirect, which is not followed")
+    case "GatewayNotConfigured":
+      return respond(503, "SERVICE_NOT_CONFIGURED", "CALLBACK_URL is not set")
+    case "BackendUnavailable":
+      return respond(503, "BACKEND_UNAVAILABLE", "the backend cannot be reached", undefined, later)
+    case "ShuttingDown":
+      return respond(503, "SHUTTING_DOWN", "the server is about to stop", undefined, later)
+    case "BackendTimeout":
+      return respond(504, "GATEWAY_TIMEOUT", "the backend did not answer in time")
     case "Overloaded":
       return respond(503, "OVERLOADED", `the ${error.what} is full, try again`, undefined, later)
     case "SessionInterrupted":

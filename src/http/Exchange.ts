@@ -36,9 +36,14 @@ export class Exchange {
       step()
     } catch (defect) {
       this.onDefect(defect)
-      if (this.response.headersSent) return void this.response.destroy()
-      this.send(ErrorResponse.defect.status, ErrorResponse.defect.body)
+      this.fail()
     }
+  }
+
+  /** What only a bug can cause. */
+  fail(): void {
+    if (this.response.headersSent) return void this.response.destroy()
+    this.send(ErrorResponse.defect.status, ErrorResponse.defect.body)
   }
 
   refuse(error: ErrorResponse.HttpError, more?: Headers): void {

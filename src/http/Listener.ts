@@ -10,19 +10,25 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Cause, Context, Effect, Either, FiberSet, Layer, Option } from "effect"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { isSessionId, type SessionId, sessionIdRule } from "../domain/Session.ts"
+import { WriteFailed } from "../domain/GatewayError.ts"
 import { InvalidRequest, SessionInterrupted } from "../domain/SessionError.ts"
+import { ConnectFlow } from "../gateway/ConnectFlow.ts"
+import { Gateway } from "../gateway/Gateway.ts"
 import * as Paths from "../protocol/Paths.ts"
 import type { Append } from "../session/SessionActor.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as AppendRoute from "./AppendRoute.ts"
 import { Exchange, type Headers } from "./Exchange.ts"
+import * as GatewayRoutes from "./GatewayRoutes.ts"
 import * as Guard from "./Guard.ts"
 import * as Page from "./Page.ts"
 import * as RequestBody from "./RequestBody.ts"
 import { MethodNotAllowed } from "./RequestError.ts"
 import * as StreamRoutes from "./StreamRoutes.ts"
 
-export interface Options extends Guard.Options, AppendRoute.Options {}
+export interface Options extends Guard.Options, AppendRoute.Options {
+  readonly gateway: GatewayRoutes.Options
+}
 
 /** A listener for `node:http`; the host decides where it listens. */
 export class Listener extends Context.Tag("sluice/http/Listener")<
@@ -44,6 +50,8 @@ export const make = (options: Options) =>
   Effect.gen(function* () {
     const sessions = yield* SessionRegistry
     const connections = yield* ConnectionRegistry
+    const flow = yield* ConnectFlow
+    const gateway = yield* Gateway
     const clock = yield* Effect.clock
     const fork = yield* FiberSet.makeRuntime<never>()
     const guard = Guard.make(options)
@@ -63,11 +71,30 @@ export const make = (options: Options) =>
     }
     const append = AppendRoute.make(sessions, options, once)
 
+    const gatewayRoutes = GatewayRoutes.make(
+      flow,
+      (request, done) => {
+        fork(
+          Effect.matchCause(gateway.send(request), {
+            onSuccess: (sent) => done(Either.right(sent)),
+            onFailure: (cause) =>
+              done(Either.left(Option.getOrElse(Cause.failureOption(cause), () => new WriteFailed())))
+          })
+        )
+      },
+      { ...options, ...options.gateway },
+      () => clock.unsafeCurrentTimeMillis()
+    )
+
     /** False: none of the hot routes. A bad session id is refused here for all routes. */
     const hot = (exchange: Exchange, path: string, query: string | undefined): boolean => {
       const { method } = exchange.request
       if (method === "GET" && path === Paths.manyStream) {
         streams.many(exchange, parameters(query))
+        return true
+      }
+      if (method === "POST" && path === Paths.internalSend) {
+        gatewayRoutes.send(exchange)
         return true
       }
       if (!path.startsWith(sessionPrefix)) return false
@@ -90,10 +117,13 @@ export const make = (options: Options) =>
       const url = request.url ?? "/"
       const mark = url.indexOf("?")
       const path = mark < 0 ? url : url.slice(0, mark)
+      const isGateway = gatewayRoutes.takes(path)
+      // Whom the gateway lets in is the backend's to say, and nothing is read but what it is told.
+      if (isGateway && request.method === "GET") return gatewayRoutes.connect(exchange)
       const refused = guard.check(request, path) ?? RequestBody.problem(request, options.maxBodyBytes)
       if (refused !== undefined) return exchange.refuse(refused, closing)
       if (hot(exchange, path, mark < 0 ? undefined : url.slice(mark + 1))) return
-      const wrongMethod = methodProblem(request.method ?? "GET", path)
+      const wrongMethod = methodProblem(request.method ?? "GET", path, isGateway)
       if (wrongMethod !== undefined) return exchange.refuse(wrongMethod, closing)
       for (const [name, value] of Object.entries(cors)) response.setHeader(name, value)
       if (request.method === "OPTIONS") {
@@ -126,13 +156,19 @@ const routes: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\/v1\/sessions\/[^/]+$/, "GET, DELETE"],
   [/^\/v1\/sessions\/[^/]+\/events$/, "GET, POST"],
   [/^\/v1\/sessions\/[^/]+\/stream$/, "GET"],
-  [/^\/v1\/connections\/[^/]+\/(?:watch|unwatch)$/, "POST"]
+  [/^\/v1\/connections\/[^/]+\/(?:watch|unwatch)$/, "POST"],
+  [/^\/v1\/broadcast$/, "POST"],
+  [/^\/v1\/connections$/, "GET"],
+  [/^\/v1\/connections\/[^/]+$/, "DELETE"],
+  [/^\/v1\/dead-letters$/, "GET"],
+  [/^\/v1\/dead-letters\/[^/]+\/retry$/, "POST"],
+  [/^\/internal\/send$/, "POST"]
 ]
 
 /** A known path with a method that it has not. An unknown path is the router's to refuse. */
-const methodProblem = (method: string, path: string): MethodNotAllowed | undefined => {
+const methodProblem = (method: string, path: string, isGateway: boolean): MethodNotAllowed | undefined => {
   if (method === "OPTIONS") return undefined
-  const allow = routes.find(([pattern]) => pattern.test(path))?.[1]
+  const allow = routes.find(([pattern]) => pattern.test(path))?.[1] ?? (isGateway ? "GET" : undefined)
   return allow === undefined || allow.split(", ").includes(method) ? undefined : new MethodNotAllowed({ method, allow })
 }
 

@@ -10,10 +10,10 @@ export const layer = HttpApiBuilder.group(api, "operations", (handlers) =>
     handlers
       .handle("healthz", () => Effect.succeed({ status: "ok" as const }))
       .handle("readyz", ({ urlParams }) =>
-        Effect.map(readiness.check(urlParams.for === "sessions"), ({ configured, reasons }) =>
+        Effect.map(readiness.check(urlParams.for === "sessions"), ({ configured, more, reasons }) =>
           reasons.length === 0
-            ? { status: "ready" as const, configured }
-            : HttpServerResponse.unsafeJson({ status: "not_ready", configured, reasons }, { status: 503 })
+            ? { status: "ready" as const, configured, ...more }
+            : HttpServerResponse.unsafeJson({ status: "not_ready", configured, ...more, reasons }, { status: 503 })
         )
       )
   )

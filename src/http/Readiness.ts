@@ -1,4 +1,5 @@
 import { Context, Effect, Layer } from "effect"
+import type { Profile } from "../gateway/Profile.ts"
 import { EventStore } from "../store/EventStore.ts"
 
 /** Whether this server should get requests, and why not. */
@@ -8,6 +9,8 @@ export class Readiness extends Context.Tag("sluice/http/Readiness")<
     /** `forSessions` leaves out what only the gateway needs. */
     readonly check: (forSessions: boolean) => Effect.Effect<{
       readonly configured: boolean
+      /** What the gateway's profile adds to the answer. */
+      readonly more: Profile["readyz"]
       readonly reasons: ReadonlyArray<string>
     }>
     /** The stop has begun: not ready, for good. */
@@ -16,14 +19,14 @@ export class Readiness extends Context.Tag("sluice/http/Readiness")<
 >() {}
 
 export interface Options {
-  /** Where connects are asked for. Without it the gateway is not ready; sessions are. */
-  readonly callbackUrl: URL | undefined
+  /** There is a backend to ask. Without one the gateway is not ready; sessions are. */
+  readonly isConfigured: boolean
+  readonly profile: Profile
 }
 
-export const make = (options: Options) =>
+export const make = ({ isConfigured: configured, profile }: Options) =>
   Effect.gen(function* () {
     const store = yield* EventStore
-    const configured = options.callbackUrl !== undefined
     let isDraining = false
     return Readiness.of({
       check: (forSessions) =>
@@ -34,7 +37,7 @@ export const make = (options: Options) =>
           yield* Effect.catchAll(store.check, (error) =>
             Effect.sync(() => reasons.push(`the store cannot be written (${error.reason})`))
           )
-          return { configured, reasons }
+          return { configured, more: profile.readyz, reasons }
         }),
       drain: Effect.sync(() => {
         isDraining = true

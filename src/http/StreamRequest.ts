@@ -1,5 +1,6 @@
 import { Either } from "effect"
-import type { StreamRequest, WatchRequest } from "../connection/ConnectionRegistry.ts"
+import type { StreamRequest } from "../connection/ConnectionRegistry.ts"
+import type { WatchRequest } from "../connection/Watching.ts"
 import { maxWatches } from "../domain/Connection.ts"
 import * as ReplayPlan from "../domain/ReplayPlan.ts"
 import { isSessionId, type SessionId, sessionIdRule } from "../domain/Session.ts"
@@ -11,17 +12,7 @@ type Parsed<A> = Either.Either<A, InvalidRequest>
 
 const invalid = (field: string, allowed: string): Parsed<never> => Either.left(new InvalidRequest({ field, allowed }))
 
-const cursorRule = "must be EPOCH.SEQ"
-
-/** `cursor` decides before `from`; with neither the stream starts at the head (design §4). */
-export const position = (cursor: string | undefined, from: string | undefined): Parsed<ReplayPlan.Position> => {
-  if (cursor !== undefined) {
-    const parsed = Cursor.parse(cursor)
-    return parsed === undefined ? invalid("cursor", cursorRule) : Either.right(ReplayPlan.at(parsed))
-  }
-  if (from === undefined || from === "head") return Either.right(ReplayPlan.head)
-  return from === "start" ? Either.right(ReplayPlan.start) : invalid("from", "must be start or head")
-}
+export const { position } = ReplayPlan
 
 const get = (query: URLSearchParams | undefined, name: string): string | undefined => query?.get(name) ?? undefined
 

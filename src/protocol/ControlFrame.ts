@@ -56,9 +56,20 @@ export interface End {
   readonly reason: "ended" | "deleted"
 }
 
+export const byeReasons = [
+  "shutdown",
+  "age",
+  "overload",
+  "error",
+  "expired",
+  "replaced",
+  "revoked",
+  "server_closed"
+] as const
+
 /** `retry` in milliseconds: do not come back sooner. */
 export interface Bye {
-  readonly reason: "shutdown" | "age" | "overload" | "error"
+  readonly reason: (typeof byeReasons)[number]
   readonly retry: number
 }
 

@@ -3,6 +3,7 @@ export const healthz = "/healthz"
 export const readyz = "/readyz"
 export const sessions = "/v1/sessions"
 export const manyStream = "/v1/stream"
+export const internalSend = "/internal/send"
 
 export const session = (id: string): string => `${sessions}/${encodeURIComponent(id)}`
 export const events = (id: string): string => `${session(id)}/events`

@@ -1,7 +1,10 @@
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import { Context, Data, Duration, Effect, Layer, Schedule } from "effect"
+import { DisconnectOutbox } from "../callback/DisconnectOutbox.ts"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
+import { ConnectFlow } from "../gateway/ConnectFlow.ts"
+import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { Listener } from "../http/Listener.ts"
 import { Readiness } from "../http/Readiness.ts"
 
@@ -54,18 +57,28 @@ const closed = (server: Http.Server) =>
     )
   )
 
+/** Farewell to every stream; then the backend hears of each end. What it does not hear in time stays in the journal. */
+const farewell = Effect.gen(function* () {
+  const connections = yield* ConnectionRegistry
+  const flow = yield* ConnectFlow
+  const gateway = yield* GatewayConnections
+  const outbox = yield* DisconnectOutbox
+  yield* Effect.all([flow.drain, connections.drain], { concurrency: 2 })
+  yield* gateway.settled
+  yield* outbox.drain
+})
+
 /**
  * The stop, which the platform's server does not know for open streams (it waits for ever): not ready, farewell to every
- * stream, requests in hand are answered; what is left when half a second before the deadline is cut off. The rooms below,
- * and the store as the last one, close after this.
+ * stream, requests in hand are answered; what is left a second before the deadline is cut off. The rooms below, and the
+ * store as the last one, close after this.
  */
 const stop = (server: Http.Server, drain: Duration.Duration) =>
   Effect.gen(function* () {
     const readiness = yield* Readiness
-    const connections = yield* ConnectionRegistry
     const patience = Duration.max(Duration.subtract(drain, Duration.millis(1500)), Duration.millis(250))
     yield* readiness.drain
-    yield* connections.drain.pipe(
+    yield* farewell.pipe(
       Effect.zipRight(closed(server)),
       Effect.interruptible,
       Effect.timeoutOption(patience),
@@ -78,7 +91,9 @@ export const layer = (options: Options) =>
     Listening,
     Effect.gen(function* () {
       const listener = yield* Listener
-      const context = yield* Effect.context<Readiness | ConnectionRegistry>()
+      const context = yield* Effect.context<
+        Readiness | ConnectFlow | ConnectionRegistry | DisconnectOutbox | GatewayConnections
+      >()
       // A head or a body that comes in drops is cut off (slow senders, design §10); a stream is past both.
       const server = Http.createServer(
         { maxHeaderSize, keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 },

@@ -1,39 +1,70 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Layer } from "effect"
+import * as Callbacks from "../callback/Callbacks.ts"
+import * as DisconnectOutbox from "../callback/DisconnectOutbox.ts"
+import * as HttpCallbacks from "../callback/HttpCallbacks.ts"
 import * as ConnectionRegistry from "../connection/ConnectionRegistry.ts"
 import { api } from "../domain/Api.ts"
+import * as ConnectFlow from "../gateway/ConnectFlow.ts"
+import * as GatewayConnections from "../gateway/GatewayConnections.ts"
+import * as LocalGateway from "../gateway/LocalGateway.ts"
 import * as ConnectionRoutes from "../http/ConnectionRoutes.ts"
+import * as DeadLetterRoutes from "../http/DeadLetterRoutes.ts"
 import * as Listener from "../http/Listener.ts"
 import * as OperationsRoutes from "../http/OperationsRoutes.ts"
 import * as PlatformErrors from "../http/PlatformErrors.ts"
 import * as Readiness from "../http/Readiness.ts"
 import * as SessionRoutes from "../http/SessionRoutes.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
+import * as JournalWriter from "../store/JournalWriter.ts"
+import * as MemoryConnectionJournal from "../store/memory/MemoryConnectionJournal.ts"
 import * as MemoryStore from "../store/memory/MemoryStore.ts"
 import * as SqliteStore from "../store/sqlite/SqliteStore.ts"
 import * as StoreWriter from "../store/StoreWriter.ts"
 import * as Listening from "./Listening.ts"
 import type { ServerConfig, StoreConfig } from "./ServerConfig.ts"
 
-const store = (config: StoreConfig) => (config._tag === "Memory" ? MemoryStore.layer : SqliteStore.layer(config))
+const store = (config: StoreConfig) =>
+  config._tag === "Memory" ? Layer.merge(MemoryStore.layer, MemoryConnectionJournal.layer) : SqliteStore.layer(config)
+
+const callbacks = ({ url, ...options }: ServerConfig["callback"]) =>
+  url === undefined ? Callbacks.unconfigured : HttpCallbacks.layer({ ...options, url })
 
 const routes = (options: Listener.Options) =>
   HttpApiBuilder.api(api).pipe(
-    Layer.provide([SessionRoutes.layer, ConnectionRoutes.layer(options), OperationsRoutes.layer]),
+    Layer.provide([
+      SessionRoutes.layer,
+      ConnectionRoutes.layer(options),
+      DeadLetterRoutes.layer,
+      OperationsRoutes.layer
+    ]),
     Layer.merge(PlatformErrors.layer),
     Layer.provideMerge(Layer.merge(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
   )
 
+/** Who is asked about connects, and hears of every end. */
+const gateway = ({ callback, connection, gateway: { profile } }: ServerConfig) =>
+  ConnectFlow.layer({ profile, isConfigured: callback.url !== undefined, ...connection }).pipe(
+    Layer.merge(LocalGateway.layer(profile)),
+    Layer.provideMerge(GatewayConnections.layer),
+    Layer.provideMerge(DisconnectOutbox.layer()),
+    Layer.provide(callbacks(callback)),
+    Layer.provide(JournalWriter.layer)
+  )
+
 /** Everything above the store, for a store of one's own. */
-export const layerWithStore = (config: ServerConfig) =>
-  Listening.layer(config.listen).pipe(
-    Layer.provide(Listener.layer(config.http)),
-    Layer.provide(routes(config.http)),
-    Layer.provideMerge(Readiness.layer(config.readiness)),
+export const layerWithStore = (config: ServerConfig) => {
+  const http = { ...config.http, gateway: config.gateway }
+  return Listening.layer(config.listen).pipe(
+    Layer.provide(Listener.layer(http)),
+    Layer.provide(routes(http)),
+    Layer.provideMerge(Readiness.layer({ isConfigured: config.callback.url !== undefined, ...config.gateway })),
+    Layer.provideMerge(gateway(config)),
     Layer.provideMerge(ConnectionRegistry.layer(config.connection)),
     Layer.provideMerge(SessionRegistry.layer(config.session)),
     Layer.provide(StoreWriter.layer())
   )
+}
 
 /** The whole server. Read it from the top: each line needs only lines below it. Its release is the graceful stop. */
 export const layer = (config: ServerConfig) => layerWithStore(config).pipe(Layer.provide(store(config.store)))

@@ -1,7 +1,10 @@
 import { Data, Duration, Either, Redacted } from "effect"
 import * as ConnectionRegistry from "../connection/ConnectionRegistry.ts"
+import type * as HttpCallbacks from "../callback/HttpCallbacks.ts"
+import type * as GatewayRoutes from "../http/GatewayRoutes.ts"
 import type * as Listener from "../http/Listener.ts"
-import type * as Readiness from "../http/Readiness.ts"
+import * as Profile from "../gateway/Profile.ts"
+import { ssegateway } from "../gateway/SsegatewayProfile.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
 import type * as HttpListening from "./Listening.ts"
 import { type Setting, settings } from "./Settings.ts"
@@ -15,14 +18,20 @@ export interface ServerConfig {
   readonly store: StoreConfig
   readonly session: SessionRegistry.Options
   readonly connection: ConnectionRegistry.Options
-  readonly http: Listener.Options
-  readonly readiness: Readiness.Options
+  /** Without a `url` the gateway refuses every connect; sessions work. */
+  readonly callback: Omit<HttpCallbacks.Options, "url"> & { readonly url: URL | undefined }
+  readonly gateway: GatewayRoutes.Options
+  readonly http: Omit<Listener.Options, "gateway">
   readonly listen: HttpListening.Options
   readonly log: {
     readonly level: "trace" | "debug" | "info" | "warning" | "error" | "none"
     readonly format: "pretty" | "json"
   }
+  /** Values that were not allowed and have the default instead, each a line for the operator. */
+  readonly problems: ReadonlyArray<string>
 }
+
+const profiles: Readonly<Record<Profile.Profile["name"], Profile.Profile>> = { native: Profile.native, ssegateway }
 
 /** A value that a setting does not allow. Its message is the one line that an operator sees. */
 export class InvalidSetting extends Data.TaggedError("InvalidSetting")<{
@@ -76,6 +85,11 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
       const allowed = "an address that is not loopback needs SLUICE_API_KEY, or --insecure"
       return yield* Either.left(new InvalidSetting({ name: "HOST", value: host, allowed }))
     }
+    const profile = profiles[yield* read(settings.gatewayProfile)]
+    // The older sidecar starts with 15 when it cannot read the interval; its operators may rely on that.
+    const heartbeat = read(settings.heartbeat)
+    if (Either.isLeft(heartbeat) && profile.name === "native") return yield* Either.left(heartbeat.left)
+    const secret = yield* read(settings.callbackSecret)
     const store = yield* read(settings.store)
     const durability = yield* read(settings.durability)
     return {
@@ -87,7 +101,7 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
       },
       connection: {
         ...ConnectionRegistry.defaults,
-        heartbeat: yield* read(settings.heartbeat),
+        heartbeat: Either.getOrElse(heartbeat, () => settings.heartbeat.fallback),
         stall: yield* read(settings.stall),
         maxAge: yield* read(settings.maxStream),
         replayCap: yield* read(settings.replayCap),
@@ -100,12 +114,23 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
         maxEventBytes: yield* read(settings.maxEventBytes),
         maxBodyBytes: yield* read(settings.maxBodyBytes)
       },
-      readiness: { callbackUrl: yield* read(settings.callbackUrl) },
+      callback: {
+        url: yield* read(settings.callbackUrl),
+        timeout: yield* read(settings.callbackTimeout),
+        secret: secret === undefined ? undefined : Redacted.make(secret),
+        sendSecret: yield* read(settings.callbackSendSecret)
+      },
+      gateway: {
+        profile,
+        prefix: yield* read(settings.gatewayPath),
+        headers: yield* read(settings.callbackHeaders)
+      },
       listen: { host, port: yield* read(settings.port), drain: yield* read(settings.drain) },
       log: {
         level: yield* read(settings.logLevel),
         format: (yield* read(settings.logFormat)) ?? (given.isTerminal ? "pretty" : "json")
-      }
+      },
+      problems: Either.isLeft(heartbeat) ? [`${heartbeat.left.message}; it is ${settings.heartbeat.default} now`] : []
     }
   })
 
@@ -129,7 +154,9 @@ export const inMemory: ServerConfig = {
     maxEventBytes: settings.maxEventBytes.fallback,
     maxBodyBytes: settings.maxBodyBytes.fallback
   },
-  readiness: { callbackUrl: undefined },
+  callback: { url: undefined, timeout: settings.callbackTimeout.fallback, secret: undefined, sendSecret: false },
+  gateway: { profile: Profile.native, prefix: settings.gatewayPath.fallback, headers: "all" },
   listen: { host: "127.0.0.1", port: 0, drain: Duration.seconds(10) },
-  log: { level: "warning", format: "json" }
+  log: { level: "warning", format: "json" },
+  problems: []
 }

@@ -45,6 +45,11 @@ const store = (text: string): { _tag: "Sqlite"; filename: string } | { _tag: "Me
     : undefined
 }
 
+/** What a header can hold. */
+const visible = (text: string): string | undefined => (/^[\x21-\x7e]+$/.test(text) ? text : undefined)
+
+const yesOrNo = (text: string): boolean | undefined => (text === "true" ? true : text === "false" ? false : undefined)
+
 const upTo = (max: number, min = 1) => `a whole number from ${min} to ${max}`
 const day = 86_400
 const none = undefined
@@ -178,7 +183,7 @@ export const settings = {
     fallback: none,
     allowed: "at least 1 visible character",
     meaning: "key that /v1 asks for",
-    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? text : undefined),
+    parse: visible,
     isSecret: true
   }),
   corsOrigins: setting<ReadonlyArray<string>>({
@@ -200,6 +205,59 @@ export const settings = {
     allowed: "an http or https URL",
     meaning: "backend callback; without it /readyz is not ready unless asked for sessions",
     parse: url
+  }),
+  callbackTimeout: setting({
+    env: "CALLBACK_TIMEOUT_SECONDS",
+    default: "5",
+    fallback: Duration.seconds(5),
+    allowed: upTo(300),
+    meaning: "seconds that the backend has for a whole answer",
+    parse: seconds(1, 300)
+  }),
+  callbackSecret: setting<Maybe<string>>({
+    env: "CALLBACK_SECRET",
+    default: "none",
+    fallback: none,
+    allowed: "at least 1 visible character",
+    meaning: "signs callbacks",
+    parse: visible,
+    isSecret: true
+  }),
+  callbackSendSecret: setting<boolean>({
+    env: "CALLBACK_SEND_SECRET",
+    default: "false",
+    fallback: false,
+    allowed: "true or false",
+    meaning: "sends the secret itself too, for old backends",
+    parse: yesOrNo
+  }),
+  callbackHeaders: setting<"all" | ReadonlyArray<string>>({
+    env: "CALLBACK_HEADERS",
+    default: "all",
+    fallback: "all",
+    allowed: "all, or a comma list of header names",
+    meaning: "request headers that the backend is told",
+    parse: (text) => {
+      if (text === "all") return "all"
+      const list = text.split(",").map((part) => part.trim().toLowerCase())
+      return list.every((name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) ? list : undefined
+    }
+  }),
+  gatewayPath: setting<string>({
+    env: "SLUICE_GATEWAY_PATH",
+    default: "/sse",
+    fallback: "/sse",
+    allowed: "a path that begins with /",
+    meaning: "streams below it are asked for at the backend; / takes every path without another route",
+    parse: (text) => (/^\/[\x21-\x3e\x40-\x7e]*$/.test(text) ? text.replace(/\/+$/, "") : undefined)
+  }),
+  gatewayProfile: setting<"native" | "ssegateway">({
+    env: "SLUICE_GATEWAY_PROFILE",
+    default: "native",
+    fallback: "native",
+    allowed: "native or ssegateway",
+    meaning: "ssegateway: byte-compatible with the older sidecar",
+    parse: oneOf("native", "ssegateway")
   }),
   logLevel: setting<"trace" | "debug" | "info" | "warning" | "error" | "none">({
     env: "SLUICE_LOG_LEVEL",

@@ -2,13 +2,14 @@ import { Context, Effect, Layer } from "effect"
 import { Listening } from "../server/Listening.ts"
 import * as Server from "../server/Server.ts"
 import * as ServerConfig from "../server/ServerConfig.ts"
+import * as MemoryConnectionJournal from "../store/memory/MemoryConnectionJournal.ts"
 
 /** A real server on a free port, until its layer closes: requests reach it over sockets, so its tests need real time. */
 export class TestServer extends Context.Tag("sluice/testing/TestServer")<TestServer, { readonly url: string }>() {}
 
 /** What a test wants otherwise, room by room. */
 export type Overrides = {
-  readonly [Room in keyof ServerConfig.ServerConfig]?: Room extends "store"
+  readonly [Room in Exclude<keyof ServerConfig.ServerConfig, "problems">]?: Room extends "store"
     ? ServerConfig.StoreConfig
     : Partial<ServerConfig.ServerConfig[Room]>
 }
@@ -21,9 +22,11 @@ export const config = (overrides: Overrides = {}): ServerConfig.ServerConfig => 
     session: { ...inMemory.session, ...overrides.session },
     connection: { ...inMemory.connection, ...overrides.connection },
     http: { ...inMemory.http, ...overrides.http },
-    readiness: { ...inMemory.readiness, ...overrides.readiness },
+    callback: { ...inMemory.callback, ...overrides.callback },
+    gateway: { ...inMemory.gateway, ...overrides.gateway },
     listen: { ...inMemory.listen, ...overrides.listen },
-    log: { ...inMemory.log, ...overrides.log }
+    log: { ...inMemory.log, ...overrides.log },
+    problems: []
   }
 }
 
@@ -35,9 +38,9 @@ const fromListening = Layer.effect(
 /** In memory unless `overrides.store` says otherwise. */
 export const layer = (overrides?: Overrides) => Layer.provide(fromListening, Server.layer(config(overrides)))
 
-/** The same over an `EventStore` of one's own. */
+/** The same over an `EventStore` of one's own; its journal of connections is in memory. */
 export const layerWithStore = (overrides?: Overrides) =>
-  Layer.provide(fromListening, Server.layerWithStore(config(overrides)))
+  Layer.provide(fromListening, Layer.provide(Server.layerWithStore(config(overrides)), MemoryConnectionJournal.layer))
 
 /** `layer` for a test that starts and stops servers itself: each lives as long as the scope that it is made in. */
 export const make = (overrides?: Overrides) =>

@@ -33,6 +33,8 @@ export class TestSocket implements StreamSocket {
   /** Writes that were refused by `breakWhen`, or came when nothing may be written any more: after `end` or the close. */
   brokenWrites = 0
   lateWrites = 0
+  /** The head of the response has left, by itself or before the first write. */
+  isBegun = false
   /** The server ended the response properly; cut it off. */
   isEnded = false
   isDestroyed = false
@@ -51,6 +53,11 @@ export class TestSocket implements StreamSocket {
 
   constructor(options: Options = {}) {
     this.highWaterMark = options.highWaterMark ?? 16_384
+  }
+
+  begin(): void {
+    this.isBegun = true
+    this.changed()
   }
 
   write(frames: Frames.Frames): boolean {
@@ -77,6 +84,10 @@ export class TestSocket implements StreamSocket {
 
   unsent(): number {
     return this.waitingBytes
+  }
+
+  isGone(): boolean {
+    return this.isEnded || this.isClosed
   }
 
   end(): void {
@@ -176,6 +187,7 @@ export class TestSocket implements StreamSocket {
   }
 
   private accepts(text: string): boolean {
+    this.isBegun = true
     if (this.isEnded || this.isClosed) {
       this.lateWrites += 1
       return false

@@ -1,5 +1,6 @@
 import { type Context, Effect, Layer, Metric, Schema } from "effect"
 import * as ConnectionRegistry from "../../src/connection/ConnectionRegistry.ts"
+import type { WatchRequest } from "../../src/connection/Watching.ts"
 import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
 import type { SessionId } from "../../src/domain/Session.ts"
 import * as Cursor from "../../src/protocol/Cursor.ts"
@@ -47,7 +48,7 @@ export const open = (
 /** A client of several sessions. */
 export const openMany = (
   connections: Connections,
-  watches: ReadonlyArray<ConnectionRegistry.WatchRequest>,
+  watches: ReadonlyArray<WatchRequest>,
   socket = new TestSocket.TestSocket()
 ): TestSocket.TestSocket => {
   connections.open(socket, { form: "many", watches, isBadCursor: false })

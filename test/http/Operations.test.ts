@@ -23,7 +23,7 @@ describe("/healthz", () => {
 describe("/readyz", () => {
   it.scopedLive("is ready when a backend is configured (S144)", () =>
     Effect.gen(function* () {
-      const sluice = yield* Sluice.make({ readiness: { callbackUrl } })
+      const sluice = yield* Sluice.make({ callback: { url: callbackUrl } })
       const ready = { status: "ready", configured: true }
       for (const path of ["/readyz", "/readyz?for=sessions"]) {
         const answer = yield* sluice.call(path)

@@ -21,6 +21,12 @@ const contract: ReadonlyArray<readonly [env: string, flag: string | undefined, b
   ["PORT", "port", "3000"],
   ["HOST", "host", "127.0.0.1"],
   ["CALLBACK_URL", "callback-url", "none"],
+  ["CALLBACK_TIMEOUT_SECONDS", undefined, "5"],
+  ["CALLBACK_SECRET", undefined, "none"],
+  ["CALLBACK_SEND_SECRET", undefined, "false"],
+  ["CALLBACK_HEADERS", undefined, "all"],
+  ["SLUICE_GATEWAY_PATH", undefined, "/sse"],
+  ["SLUICE_GATEWAY_PROFILE", undefined, "native"],
   ["HEARTBEAT_INTERVAL_SECONDS", "heartbeat", "15"],
   ["SLUICE_STORE", "store", "sqlite:sluice.db"],
   ["SLUICE_DURABILITY", "durability", "power"],
@@ -88,7 +94,16 @@ describe("a configuration from nothing", () => {
       maxBodyBytes: 4_194_304
     })
     assert.deepEqual(config.listen, { host: "127.0.0.1", port: 3000, drain: Duration.seconds(10) })
-    assert.deepEqual(config.readiness, { callbackUrl: undefined })
+    assert.deepEqual(config.callback, {
+      url: undefined,
+      timeout: Duration.seconds(5),
+      secret: undefined,
+      sendSecret: false
+    })
+    assert.deepEqual(
+      [config.gateway.profile.name, config.gateway.prefix, config.gateway.headers],
+      ["native", "/sse", "all"]
+    )
     assert.deepEqual(config.log, { level: "info", format: "json" })
     assert.equal(made({ isTerminal: true }).log.format, "pretty")
   })
@@ -138,12 +153,24 @@ describe("a configuration", () => {
         SLUICE_MAX_STREAM_SECONDS: "11",
         SLUICE_DRAIN_SECONDS: "12",
         SLUICE_MAX_BODY_BYTES: "13",
+        CALLBACK_TIMEOUT_SECONDS: "14",
+        CALLBACK_SECRET: "s",
+        CALLBACK_SEND_SECRET: "true",
+        CALLBACK_HEADERS: "Cookie, x-user",
+        SLUICE_GATEWAY_PATH: "/events/",
+        SLUICE_GATEWAY_PROFILE: "ssegateway",
         SLUICE_LOG_LEVEL: "debug",
         SLUICE_LOG_FORMAT: "pretty"
       }
     })
     assert.equal(config.listen.port, 65_535)
-    assert.equal(config.readiness.callbackUrl?.href, "https://backend.example/cb?x=1")
+    assert.equal(config.callback.url?.href, "https://backend.example/cb?x=1")
+    assert.deepEqual(
+      [config.callback.timeout, config.callback.sendSecret, config.gateway.headers, config.gateway.prefix],
+      [Duration.seconds(14), true, ["cookie", "x-user"], "/events"]
+    )
+    assert.equal(config.callback.secret && Redacted.value(config.callback.secret), "s")
+    assert.equal(config.gateway.profile.name, "ssegateway")
     assert.equal(config.http.apiKey && Redacted.value(config.http.apiKey), "k")
     assert.deepEqual(config.http.corsOrigins, ["https://a.example", "http://localhost:5173"])
     assert.equal(config.connection.replayCap, 5)
@@ -177,6 +204,12 @@ const wrong: ReadonlyArray<readonly [env: string, values: ReadonlyArray<string>]
   ["PORT", [...wrongNumbers, "99999", "65536"]],
   ["HOST", ["a b", "http://x", "a/b", "a,b"]],
   ["CALLBACK_URL", ["no url", "backend:3000", "ftp://backend.example", "//backend.example"]],
+  ["CALLBACK_TIMEOUT_SECONDS", [...wrongNumbers, "0"]],
+  ["CALLBACK_SECRET", ["two words", "naïve"]],
+  ["CALLBACK_SEND_SECRET", ["yes", "1", "TRUE"]],
+  ["CALLBACK_HEADERS", ["cookie,,x", "two words", "a:b"]],
+  ["SLUICE_GATEWAY_PATH", ["sse", "https://x/sse", "/a b", "/a?b"]],
+  ["SLUICE_GATEWAY_PROFILE", ["sidecar", "Native"]],
   ["HEARTBEAT_INTERVAL_SECONDS", [...wrongNumbers, "0"]],
   ["SLUICE_STORE", ["mysql:x", "sqlite:", "sqlite", "memory", "memory:x"]],
   ["SLUICE_DURABILITY", ["maybe", "Power"]],
@@ -206,7 +239,7 @@ describe("a bad value", () => {
         const allowed = Object.values(settings).find((setting) => setting.env === env)?.allowed
         assert.deepEqual(
           { name: error.name, value: error.value, allowed: error.allowed },
-          { name: env, value: env === "SLUICE_API_KEY" ? "<redacted>" : value, allowed }
+          { name: env, value: ["SLUICE_API_KEY", "CALLBACK_SECRET"].includes(env) ? "<redacted>" : value, allowed }
         )
         assert.equal(error.message, `${env}=${error.value} is not allowed: ${allowed}`)
       }

@@ -31,7 +31,6 @@ type Body = Readonly<Record<string, unknown>>
 
 const modes: ReadonlyArray<ControlFrame.Mode> = ["resumed", "started", "reset"]
 const gapReasons: ReadonlyArray<ControlFrame.GapReason> = ["epoch", "ahead", "retention", "cap"]
-const byeReasons: ReadonlyArray<ControlFrame.Bye["reason"]> = ["shutdown", "age", "overload", "error"]
 
 const isBody = (value: unknown): value is Body => typeof value === "object" && value !== null
 
@@ -68,7 +67,7 @@ const gap = (body: Body): Control => {
 }
 
 const bye = (body: Body): Control => {
-  const reason = byeReasons.find((reason) => reason === body["reason"])
+  const reason = ControlFrame.byeReasons.find((reason) => reason === body["reason"])
   return reason === undefined ? unreadable : { _tag: "Bye", reason, retry: whole(body["retry"]) ?? 0 }
 }
 

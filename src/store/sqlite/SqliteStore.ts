@@ -2,11 +2,13 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import type SQLite from "better-sqlite3"
-import { Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
+import { ConnectionJournal } from "../ConnectionJournal.ts"
 import { EventStore } from "../EventStore.ts"
 import * as StoreOpenError from "../StoreOpenError.ts"
 import * as Migrations from "./Migrations.ts"
 import * as SqliteConnection from "./SqliteConnection.ts"
+import * as SqliteConnectionJournal from "./SqliteConnectionJournal.ts"
 import { attempt } from "./SqliteFailure.ts"
 import * as SqliteLog from "./SqliteLog.ts"
 import * as SqliteOwnership from "./SqliteOwnership.ts"
@@ -51,6 +53,10 @@ export const make = (db: SQLite.Database): typeof EventStore.Service => {
   })
 }
 
-/** Fails with a line for the operator when the file cannot serve, or is in use by another server. */
-export const layer = (options: Options): Layer.Layer<EventStore, StoreOpenError.StoreOpenError> =>
-  Layer.scoped(EventStore, Effect.map(open(options), make))
+/** Log and journal in one file. Fails with a line for the operator when it cannot serve, or is in use by another server. */
+export const layer = (options: Options): Layer.Layer<EventStore | ConnectionJournal, StoreOpenError.StoreOpenError> =>
+  Layer.scopedContext(
+    Effect.map(open(options), (db) =>
+      Context.make(EventStore, make(db)).pipe(Context.add(ConnectionJournal, SqliteConnectionJournal.make(db)))
+    )
+  )

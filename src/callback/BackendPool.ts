@@ -1,0 +1,113 @@
+/**
+ * Requests to one backend over sockets that are kept (hot path), each written at most once.
+ *
+ * A backend closes a socket that was idle for long enough, and its word may still be on the way when a request is written
+ * there. Such a request dies without an answer, and nobody can tell whether it was read, so a POST must not be repeated.
+ * What keeps connects out of that trap:
+ * 1. An idle socket is given up after 1 s, before any server in common use does it (gunicorn 2 s; Node, Apache, uvicorn
+ *    5 s). Where the backend says how long it waits (`Keep-Alive: timeout=5`), 1 s before that.
+ * 2. A close that has arrived is seen before the socket is used: a request is handed to undici in the check phase of the
+ *    event loop, undici writes to a socket that was idle in the next one, and all arrivals are read in between.
+ * 3. What fails before its first byte is written was not sent, whatever the error, and may be tried on another socket.
+ * There remains a close that crosses the request on the wire: `mayHaveAccepted`.
+ */
+import { Duration, Effect, type Scope } from "effect"
+import { Pool } from "undici"
+import { type Answer, BackendCall, type Owner } from "./BackendCall.ts"
+import type { CallbackError } from "./Callbacks.ts"
+import * as TimeLimit from "./TimeLimit.ts"
+
+/**
+ * Requests at a time, each on a socket of its own. The rest wait here, in order, so that a herd of clients does not overrun
+ * the backend's queue of new sockets (511 in Node). At 10 ms an answer these are 25,000 calls a second.
+ */
+const connections = 256
+
+const idle = {
+  keepAliveTimeout: 1000,
+  keepAliveTimeoutThreshold: 1000,
+  keepAliveMaxTimeout: 30_000
+}
+
+export interface BackendPool {
+  /** Sends one POST. Fails at the time limit, over head and body together; broken off then, and when interrupted. */
+  readonly post: (headers: Array<string>, body: string) => Effect.Effect<Answer, CallbackError>
+}
+
+export const make = (url: URL, timeout: Duration.Duration): Effect.Effect<BackendPool, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const pool = yield* Effect.acquireRelease(
+      Effect.sync(
+        () =>
+          new Pool(url.origin, {
+            ...idle,
+            connections,
+            pipelining: 1,
+            // One limit, by our clock. undici's own would need a second one, of real time, where a socket never opens.
+            headersTimeout: 0,
+            bodyTimeout: 0,
+            connect: { timeout: Math.max(1, Duration.toMillis(timeout)) }
+          })
+      ),
+      (pool) => Effect.promise(() => pool.destroy())
+    )
+    const limit = yield* TimeLimit.make(timeout)
+    const path = `${url.pathname}${url.search}`
+    const waiting = new Set<BackendCall>()
+    let busy = 0
+    let isReachable = false
+    pool.on("connect", () => {
+      isReachable = true
+    })
+    pool.on("connectionError", () => {
+      isReachable = false
+    })
+
+    const dispatch = (call: BackendCall): void => {
+      if (call.isOver) owner.left()
+      else pool.dispatch({ path, method: "POST", headers: call.headers, body: call.body }, call)
+    }
+
+    const start = (call: BackendCall): void => {
+      busy += 1
+      setImmediate(dispatch, call)
+    }
+
+    const owner: Owner = {
+      again: (call) => {
+        setImmediate(dispatch, call)
+      },
+      left: () => {
+        busy -= 1
+        const [next] = waiting
+        if (next === undefined) return
+        waiting.delete(next)
+        start(next)
+      }
+    }
+
+    return {
+      post: (headers, body) =>
+        Effect.async<Answer, CallbackError>((resume) => {
+          const call = new BackendCall(headers, body, owner)
+          const limited = {
+            expire: () => {
+              waiting.delete(call)
+              call.expire(isReachable)
+            }
+          }
+          call.onDone = (outcome) => {
+            limit.end(limited)
+            resume(outcome)
+          }
+          limit.begin(limited)
+          if (busy < connections) start(call)
+          else waiting.add(call)
+          return Effect.sync(() => {
+            limit.end(limited)
+            waiting.delete(call)
+            call.breakOff()
+          })
+        })
+    }
+  })

@@ -1,0 +1,77 @@
+import { type Duration, Effect, Layer, Redacted } from "effect"
+import * as ConnectAnswer from "../domain/ConnectAnswer.ts"
+import * as BackendPool from "./BackendPool.ts"
+import { Callbacks, type ConnectCall } from "./Callbacks.ts"
+import * as CallbackSignature from "./CallbackSignature.ts"
+
+export interface Options {
+  /** http or https. A user and password in it are sent as Basic authorisation. */
+  readonly url: URL
+  /** For head and body of an answer together. */
+  readonly timeout: Duration.Duration
+  /** Signs each call. */
+  readonly secret: Redacted.Redacted | undefined
+  /** Sends the secret itself along, for backends that cannot verify a signature. */
+  readonly sendSecret: boolean
+}
+
+/** A URL has what is not ASCII percent-encoded: the bytes that it stands for. */
+const decoded = (text: string): string =>
+  text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+
+const authorization = ({ password, username }: URL): ReadonlyArray<string> => {
+  if (username === "" && password === "") return []
+  const credentials = Buffer.from(`${decoded(username)}:${decoded(password)}`, "latin1")
+  return ["Authorization", `Basic ${credentials.toString("base64")}`]
+}
+
+/** The headers of every call; those of the signature follow. */
+const constantHeaders = ({ secret, sendSecret, url }: Options): ReadonlyArray<string> => [
+  ...["Content-Type", "application/json"],
+  ...["User-Agent", "Sluice"],
+  ...authorization(url),
+  ...(secret !== undefined && sendSecret ? [CallbackSignature.secretHeader, Redacted.value(secret)] : [])
+]
+
+export const make = (options: Options) =>
+  Effect.gen(function* () {
+    const pool = yield* BackendPool.make(options.url, options.timeout)
+    const clock = yield* Effect.clock
+    const constant = constantHeaders(options)
+    const { secret } = options
+
+    const headers = (body: string): Array<string> => {
+      if (secret === undefined) return [...constant]
+      const timestamp = String(Math.floor(clock.unsafeCurrentTimeMillis() / 1000))
+      const signature = CallbackSignature.sign(secret, timestamp, body)
+      return [...constant, CallbackSignature.timestampHeader, timestamp, CallbackSignature.signatureHeader, signature]
+    }
+
+    const post = (body: string) => Effect.suspend(() => pool.post(headers(body), body))
+
+    const warn = ({ token }: ConnectCall, problems: ReadonlyArray<string>) =>
+      Effect.annotateLogs(Effect.logWarning(`ignored in the backend's answer to a connect: ${problems.join("; ")}`), {
+        token
+      })
+
+    return Callbacks.of({
+      connect: (call) =>
+        Effect.flatMap(
+          post(`{"action":"connect","token":${JSON.stringify(call.token)},"request":${call.request}}`),
+          (text) => {
+            const { answer, ignored } =
+              text === undefined
+                ? { answer: ConnectAnswer.nothing, ignored: ["all of it, as it has more than 64 KiB"] }
+                : ConnectAnswer.parse(text)
+            return ignored.length === 0 ? Effect.succeed(answer) : Effect.as(warn(call, ignored), answer)
+          }
+        ),
+
+      disconnect: ({ reason, request, token }) =>
+        Effect.asVoid(
+          post(`{"action":"disconnect","reason":"${reason}","token":${JSON.stringify(token)},"request":${request}}`)
+        )
+    })
+  })
+
+export const layer = (options: Options): Layer.Layer<Callbacks> => Layer.scoped(Callbacks, make(options))
