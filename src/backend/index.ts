@@ -1,2 +1,2 @@
-/** The door for layers of the application behind the gateway. It has none yet. */
-export {}
+/** The door for the application behind the gateway: how it knows a callback of ours. */
+export * as CallbackSignature from "../callback/CallbackSignature.ts"

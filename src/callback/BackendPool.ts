@@ -21,7 +21,7 @@ import * as TimeLimit from "./TimeLimit.ts"
  * Requests at a time, each on a socket of its own. The rest wait here, in order, so that a herd of clients does not overrun
  * the backend's queue of new sockets (511 in Node). At 10 ms an answer these are 25,000 calls a second.
  */
-const connections = 256
+export const connections = 256
 
 const idle = {
   keepAliveTimeout: 1000,

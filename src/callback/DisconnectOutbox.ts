@@ -65,7 +65,7 @@ export const make = (options: Options = defaults) =>
     const underWay = new Map<string, Fiber.RuntimeFiber<void> | undefined>()
     /** The journal may owe what is not under way. */
     let isMoreOwed = true
-    /** While the journal is loaded: all that were under way since. What was read may owe them though they are delivered. */
+    /** While the journal is loaded: all that were under way since. What was read may name them, though they are delivered. */
     let seen: Set<string> | undefined
 
     const changed = () => {
@@ -125,12 +125,8 @@ export const make = (options: Options = defaults) =>
         Effect.logWarning("the journal does not tell what it owes, and is asked again", cause)
       )
 
-    yield* EventLoop.pieces(
-      Effect.retry(
-        Effect.suspend(() => journal.orphan(now())),
-        atStart
-      )
-    )
+    const orphan = Effect.suspend(() => journal.orphan(now()))
+    yield* EventLoop.pieces(Effect.retry(orphan, atStart))
     changed()
     yield* Queue.take(loads).pipe(
       Effect.zipRight(Effect.retry(Effect.tapError(Effect.sandbox(load), loadLater), DisconnectDelivery.pace)),
@@ -176,8 +172,8 @@ export const make = (options: Options = defaults) =>
       Effect.gen(function* () {
         const letter = yield* deadLetters.find(token)
         if (letter === undefined) return false
-        const giving = underWay.get(token)
-        if (giving !== undefined) yield* Fiber.await(giving) // it was given up just now, and is about to end
+        const ending = underWay.get(token) // it was given up just now
+        if (ending !== undefined) yield* Fiber.await(ending)
         yield* revive(letter)
         return true
       }).pipe(oneRetry.withPermits(1))

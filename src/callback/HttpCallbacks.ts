@@ -33,9 +33,13 @@ const constantHeaders = ({ secret, sendSecret, url }: Options): ReadonlyArray<st
   ...(secret !== undefined && sendSecret ? [CallbackSignature.secretHeader, Redacted.value(secret)] : [])
 ]
 
+/** A storm of disconnects, or a backend that hangs on them, leaves connects at least half of the sockets. */
+const maxDisconnects = BackendPool.connections / 2
+
 export const make = (options: Options) =>
   Effect.gen(function* () {
     const pool = yield* BackendPool.make(options.url, options.timeout)
+    const disconnects = yield* Effect.makeSemaphore(maxDisconnects)
     const clock = yield* Effect.clock
     const constant = constantHeaders(options)
     const { secret } = options
@@ -67,9 +71,11 @@ export const make = (options: Options) =>
           }
         ),
 
+      // Nobody waits for it, so its time begins when it is sent.
       disconnect: ({ reason, request, token }) =>
-        Effect.asVoid(
-          post(`{"action":"disconnect","reason":"${reason}","token":${JSON.stringify(token)},"request":${request}}`)
+        post(`{"action":"disconnect","reason":"${reason}","token":${JSON.stringify(token)},"request":${request}}`).pipe(
+          disconnects.withPermits(1),
+          Effect.asVoid
         )
     })
   })

@@ -1,7 +1,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Data, Effect, Ref, Stream } from "effect"
-import { maxEvents } from "../domain/AppendBody.ts"
+import { maxEvents } from "../domain/Event.ts"
 import { nameProblem } from "../domain/Event.ts"
 import { settings } from "../server/Settings.ts"
 import { type CommandError, failed, misused } from "./CommandError.ts"

@@ -26,7 +26,6 @@ const options = {
   from: { type: "string", default: "head" },
   cursor: { type: "string" },
   json: { type: "boolean", default: false },
-  follow: { type: "boolean", short: "f", default: true },
   "until-live": { type: "boolean", default: false },
   "no-history": { type: "boolean", default: false },
   verbose: { type: "boolean", default: false }

@@ -15,6 +15,7 @@ import type { Ear, LiveSeam } from "./LiveSeam.ts"
 import { Lingering } from "./Lingering.ts"
 import { type Bounds, Outgoing } from "./Outgoing.ts"
 import { Pulse, type Terms, type Timing } from "./Pulse.ts"
+import type { Form } from "../session/LogReader.ts"
 import * as SocketWriter from "./SocketWriter.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
 
@@ -40,7 +41,7 @@ const heartbeat = Frames.fromText(Frame.heartbeat)
 
 export class Connection implements Ear, Expiring {
   readonly token: string
-  readonly form: SocketWriter.Form
+  readonly form: Form
   readonly socket: StreamSocket
   readonly house: House
   readonly terms: Terms
@@ -63,7 +64,7 @@ export class Connection implements Ear, Expiring {
   private resume: ((step: Effect.Effect<void>) => void) | undefined
   private death: Cause.Cause<never> | undefined
 
-  constructor(token: string, form: SocketWriter.Form, socket: StreamSocket, house: House, terms: Terms) {
+  constructor(token: string, form: Form, socket: StreamSocket, house: House, terms: Terms) {
     this.token = token
     this.form = form
     this.socket = socket
@@ -81,7 +82,7 @@ export class Connection implements Ear, Expiring {
   }
 
   get isOpen(): boolean {
-    return !this.closed && this.ending === undefined
+    return !this.closed && this.ending === undefined && this.death === undefined
   }
 
   /** The next seam to read the log for, or none while the socket is full. Seams take turns. */
@@ -93,6 +94,11 @@ export class Connection implements Ear, Expiring {
     return seam
   }
 
+  /** How its fiber ends once it is open no more: with the defect of a step, if there was one. */
+  get verdict(): Effect.Effect<void> {
+    return this.death === undefined ? Effect.void : Effect.failCause(this.death)
+  }
+
   /** Parks the connection's fiber until it has something to do. Its interruption means that the client left. */
   park(): Effect.Effect<void> {
     return Effect.async((resume) => {
@@ -102,7 +108,11 @@ export class Connection implements Ear, Expiring {
   }
 
   take(seam: LiveSeam, batch: Batch): void {
-    if (!this.outgoing.push(seam, batch)) return this.fallBack()
+    if (!this.outgoing.push(seam, batch)) {
+      // One commit may have more batches than the queue holds: a socket that has room takes them at once.
+      this.flush(this.house.now())
+      if (!this.outgoing.push(seam, batch)) return this.fallBack()
+    }
     if (this.isDirty || this.full) return
     this.isDirty = true
     this.house.flushSoon(this)
@@ -130,7 +140,7 @@ export class Connection implements Ear, Expiring {
     this.flush(this.house.now())
     if (this.full && !this.admits(Buffer.byteLength(text))) return this.finish("slow_consumer")
     const block = this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
-    this.said(() => this.socket.writeText(text + block))
+    this.contained(() => this.said(() => this.socket.writeText(text + block)))
   }
 
   /**
@@ -200,9 +210,10 @@ export class Connection implements Ear, Expiring {
       this.socket.destroy()
       return isDefect || ending === undefined ? "error" : ending.reason
     }
-    const lingering = new Lingering(this.socket)
+    const lingering = new Lingering(this.socket, this.house.timing.stall)
     if (ending.farewell !== "") this.socket.writeText(ending.farewell)
     this.socket.end()
+    lingering.begin()
     if (!lingering.isOver) this.house.schedule(this.house.now() + this.house.timing.stall, lingering)
     return ending.reason
   }
@@ -263,7 +274,7 @@ export class Connection implements Ear, Expiring {
     this.full = false
     this.told = 0
     this.toldBytes = 0
-    this.pulse.drained()
+    if (this.pulse.drained(this.house.now())) this.house.schedule(this.pulse.dueAt, this)
     this.flush(this.house.now())
     if (this.outgoing.count === 0 && this.lastWords.length > 0) {
       const { lastWords } = this
@@ -287,9 +298,9 @@ export class Connection implements Ear, Expiring {
     const { resume } = this
     if (resume === undefined) return
     const isLagging = !this.full && this.seams.some(({ mode }) => mode === "log")
-    if (this.death === undefined && this.isOpen && !isLagging) return
+    if (this.isOpen && !isLagging) return
     this.resume = undefined
-    resume(this.death === undefined ? Effect.void : Effect.failCause(this.death))
+    resume(Effect.void)
   }
 
   private contained(step: () => void): void {

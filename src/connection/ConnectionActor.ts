@@ -3,11 +3,10 @@ import type { EndReason } from "../domain/Connection.ts"
 import type { StoreError } from "../domain/SessionError.ts"
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import type { SessionRegistry } from "../session/SessionRegistry.ts"
-import type { EventStore, Page } from "../store/EventStore.ts"
+import type { Page } from "../store/EventStore.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import type { Connection } from "./Connection.ts"
 import type { LiveSeam } from "./LiveSeam.ts"
-import * as LogPages from "./LogPages.ts"
 
 /** A read that the store refused is tried again after this. */
 const readAgainAfter = "1 second"
@@ -40,13 +39,12 @@ export const run = (
   connection: Connection,
   open: Effect.Effect<void, StoreError>,
   sessions: SessionRegistry["Type"],
-  store: EventStore["Type"],
   ended: (reason: EndReason) => void
 ): Effect.Effect<void> => {
   const read = (seam: LiveSeam) => {
     const { head } = seam.actor
     return Effect.catchAll(
-      Effect.map(LogPages.next(connection.form, seam, sessions, store), (page) =>
+      Effect.map(sessions.readPage(seam.actor, seam.seq, connection.form), (page) =>
         written(connection, seam, page, head)
       ),
       (error) =>
@@ -74,7 +72,9 @@ export const run = (
     )
   )
 
-  return Effect.onExit(Effect.zipRight(opened, live), (exit) => {
+  const life = Effect.all([opened, live, Effect.suspend(() => connection.verdict)], { discard: true })
+
+  return Effect.onExit(life, (exit) => {
     const isDefect = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
     ended(connection.close(isDefect))
     return isDefect

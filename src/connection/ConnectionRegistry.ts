@@ -5,14 +5,13 @@ import type { SessionId } from "../domain/Session.ts"
 import { ConnectionNotFound, InvalidRequest, type StoreError } from "../domain/SessionError.ts"
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
-import { EventStore } from "../store/EventStore.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { Connection, type House } from "./Connection.ts"
 import * as ConnectionActor from "./ConnectionActor.ts"
 import * as Deadlines from "./Deadlines.ts"
 import * as Opening from "./Opening.ts"
 import * as Outgoing from "./Outgoing.ts"
-import type { Form } from "./SocketWriter.ts"
+import type { Form } from "../session/LogReader.ts"
 import type { Terms } from "./Pulse.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
 import * as Watching from "./Watching.ts"
@@ -98,7 +97,6 @@ const chance = (token: string): number => Number.parseInt(token.slice(0, 8), 16)
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
     const sessions = yield* SessionRegistry
-    const store = yield* EventStore
     const clock = yield* Effect.clock
     const deadlines = yield* Deadlines.make
     const connections = new Map<string, Connection>()
@@ -163,7 +161,7 @@ export const make = (options: Options = defaults) =>
       connections.set(token, connection)
       counted()
       const fiber = fork(
-        ConnectionActor.run(connection, open, sessions, store, (reason) => {
+        ConnectionActor.run(connection, open, sessions, (reason) => {
           connections.delete(token)
           counted()
           ended(reason)
@@ -249,7 +247,5 @@ export const make = (options: Options = defaults) =>
     })
   })
 
-export const layer = (
-  options: Options = defaults
-): Layer.Layer<ConnectionRegistry, never, SessionRegistry | EventStore> =>
+export const layer = (options: Options = defaults): Layer.Layer<ConnectionRegistry, never, SessionRegistry> =>
   Layer.scoped(ConnectionRegistry, make(options))

@@ -3,7 +3,8 @@ import type * as ReplayPlan from "../domain/ReplayPlan.ts"
 import type * as ControlFrame from "../protocol/ControlFrame.ts"
 import * as Cursor from "../protocol/Cursor.ts"
 import * as VectorCursor from "../protocol/VectorCursor.ts"
-import type { SessionActor, Watcher } from "../session/SessionActor.ts"
+import type { SessionActor } from "../session/SessionActor.ts"
+import type { Watcher } from "../session/Watcher.ts"
 import type { Batch } from "../store/Batch.ts"
 
 /** What a seam needs of its connection. */

@@ -4,7 +4,7 @@ import * as Cursor from "../protocol/Cursor.ts"
 import * as VectorCursor from "../protocol/VectorCursor.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 import { type Ear, LiveSeam } from "./LiveSeam.ts"
-import type { Form } from "./SocketWriter.ts"
+import type { Form } from "../session/LogReader.ts"
 
 /** A session that a connection asks to watch, from where. */
 export interface Wish {

@@ -59,8 +59,13 @@ export class Pulse {
     this.unsent += bytes
   }
 
-  drained(): void {
+  /** The socket takes bytes again. True when a heartbeat is due before the next look that was planned. */
+  drained(now: number): boolean {
     this.fullSince = undefined
+    const next = this.next(now)
+    if (next >= this.dueAt) return false
+    this.dueAt = next
+    return true
   }
 
   isBeatDue(now: number): boolean {

@@ -8,11 +8,9 @@ import * as Frame from "../protocol/Frame.ts"
 import * as VectorCursor from "../protocol/VectorCursor.ts"
 import * as Frames from "../store/Frames.ts"
 import type { LiveSeam } from "./LiveSeam.ts"
+import type { Form } from "../session/LogReader.ts"
 import type { Outgoing } from "./Outgoing.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
-
-/** `single`: frames with an id each. `many`: wrapped events, and one id-only block that closes each write. */
-export type Form = "single" | "many"
 
 /** Wrapped once per batch for all connections over several sessions. */
 const wrappedBatches = new WeakMap<Batch, Frames.Frames>()

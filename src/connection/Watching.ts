@@ -55,7 +55,9 @@ export const add = (
     connection.seams = [...connection.seams, ...opened.map(({ seam }) => seam)]
     connection.write(opened.map(({ text }) => text).join(""))
     connection.readSoon()
-    return Effect.succeed(watching(connection))
+    return connection.isOpen
+      ? Effect.succeed(watching(connection))
+      : Effect.fail(new ConnectionNotFound({ token: connection.token }))
   })
 
 export const remove = (connection: Connection, ids: ReadonlyArray<SessionId>): ReadonlyArray<SessionId> => {

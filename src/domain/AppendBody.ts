@@ -1,9 +1,7 @@
 import { Either, Schema } from "effect"
-import { maxNameLength, type NewEvent, nameProblem } from "./Event.ts"
+import { maxEvents, maxNameLength, type NewEvent, nameProblem } from "./Event.ts"
 import { InvalidRequest, PayloadTooLarge } from "./SessionError.ts"
 
-/** The most events of one request (contract §2). */
-export const maxEvents = 1000
 /** The deepest nesting of `data` (design §10). */
 export const maxDepth = 64
 

@@ -1,6 +1,10 @@
 import { Schema } from "effect"
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import * as Frame from "../protocol/Frame.ts"
+import { InvalidRequest } from "./SessionError.ts"
+
+/** The most events of one append (contract §2). */
+export const maxEvents = 1000
 
 /** The longest event name, in UTF-16 units. */
 export const maxNameLength = 256
@@ -17,6 +21,18 @@ export const nameProblem = (name: string): string | undefined => {
 export interface NewEvent {
   readonly name: string
   readonly data: string
+}
+
+/** The first thing that is wrong with events that were not read by `AppendBody`, or `undefined`. All or nothing. */
+export const problem = (events: ReadonlyArray<NewEvent>): InvalidRequest | undefined => {
+  if (events.length < 1 || events.length > maxEvents) {
+    return new InvalidRequest({ field: "events", allowed: `must have 1 to ${maxEvents} members` })
+  }
+  for (const [index, { name }] of events.entries()) {
+    const allowed = name === "" ? "must not be empty: an event without a name is a message" : nameProblem(name)
+    if (allowed !== undefined) return new InvalidRequest({ field: `events[${index}].name`, allowed })
+  }
+  return undefined
 }
 
 /** What the store has committed; it never changes again. `at` is the time of the commit (RFC 3339, UTC). */

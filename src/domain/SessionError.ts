@@ -39,7 +39,13 @@ export class KeyConflict extends Data.TaggedError("KeyConflict")<{ readonly sess
 
 /** A bound was reached: nothing was taken, a later try may succeed. */
 export class Overloaded extends Data.TaggedError("Overloaded")<{
-  readonly what: "session mailbox" | "store writer" | "connection queue" | "callback window" | "gateway"
+  readonly what:
+    | "session mailbox"
+    | "store writer"
+    | "connection queue"
+    | "callback window"
+    | "gateway"
+    | "memory for request bodies"
 }> {}
 
 /** The actor died with the append in hand: the outcome is unknown. Try again with the same idempotency key. */

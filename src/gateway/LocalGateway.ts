@@ -5,6 +5,7 @@ import type { BackendEvent } from "../domain/BackendEvent.ts"
 import { TokenNotFound, WriteFailed } from "../domain/GatewayError.ts"
 import type { SendRequest } from "../domain/SendRequest.ts"
 import { Overloaded } from "../domain/SessionError.ts"
+import * as EventLoop from "../store/EventLoop.ts"
 import * as Frames from "../store/Frames.ts"
 import { Arrival } from "./Arrival.ts"
 import { Gateway, type SendError, type Sent } from "./Gateway.ts"
@@ -54,18 +55,12 @@ const write = ({ connection }: Opened, encoded: Encoded | undefined): Either.Eit
   }
 }
 
-/** Other fibers, and sockets, have a turn. */
-const turn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
-
 /** Those that `take` took. In slices: a send to 10,000 connections takes 50 ms, in which others would have to wait. */
 const inSlices = <A>(items: ReadonlyArray<A>, take: (item: A) => boolean): Effect.Effect<ReadonlyArray<A>> =>
   Effect.map(
     Effect.forEach(Array.chunksOf(items, slice), (some, index) =>
       Effect.zipRight(
-        index === 0 ? Effect.void : turn,
+        index === 0 ? Effect.void : EventLoop.turn,
         Effect.sync(() => some.filter(take))
       )
     ),

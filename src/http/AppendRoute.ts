@@ -7,20 +7,22 @@ import type { IncomingMessage } from "node:http"
 import { Either } from "effect"
 import * as AppendBody from "../domain/AppendBody.ts"
 import type { SessionId } from "../domain/Session.ts"
-import { InvalidRequest, type PayloadTooLarge } from "../domain/SessionError.ts"
+import { type AppendError, InvalidRequest, type PayloadTooLarge } from "../domain/SessionError.ts"
 import * as Cursor from "../protocol/Cursor.ts"
 import * as Paths from "../protocol/Paths.ts"
-import type { Append, Appended } from "../session/SessionActor.ts"
+import type { Append, Appended } from "../session/Append.ts"
 import type { SessionRegistry } from "../session/SessionRegistry.ts"
-import * as RequestBody from "./RequestBody.ts"
+import type { BodyError, RequestBodies } from "./RequestBodies.ts"
 import { header } from "./RequestHeader.ts"
 import type { Exchange } from "./Exchange.ts"
 
 export interface Options {
-  /** Bytes of the data of one event, and of a whole body. */
+  /** Bytes of the data of one event. */
   readonly maxEventBytes: number
-  readonly maxBodyBytes: number
 }
+
+/** Hears how an append ended. */
+export type Done = (result: Either.Either<Appended, AppendError | InvalidRequest>) => void
 
 type Conditions = Pick<Append, "expect"> & { readonly key: string | undefined }
 
@@ -69,21 +71,22 @@ const body = (session: SessionId, { epoch, first, head, last }: Appended): strin
 export const make =
   (
     sessions: SessionRegistry["Type"],
+    bodies: RequestBodies["Type"],
     options: Options,
     /** Runs an append with an idempotency key, which asks the store first. */
-    once: (session: SessionId, append: Omit<Append, "done">, done: Append["done"]) => void
+    once: (session: SessionId, append: Omit<Append, "done">, done: Done) => void
   ) =>
   (exchange: Exchange, session: SessionId, query: URLSearchParams | undefined): void => {
     const { request } = exchange
     const asked = conditions(request, query)
     if (Either.isLeft(asked)) return exchange.refuse(asked.left)
     const { expect, key } = asked.right
-    const done: Append["done"] = (result) =>
+    const done: Done = (result) =>
       exchange.contain(() => {
         if (Either.isLeft(result)) return exchange.refuse(result.left)
         exchange.send(result.right.repeated ? 200 : 201, body(session, result.right))
       })
-    const take = (text: Either.Either<string, PayloadTooLarge>): void => {
+    const take = (text: Either.Either<string, BodyError>): void => {
       if (Either.isLeft(text)) return exchange.refuse(text.left)
       const parsed = events(request, text.right, options.maxEventBytes)
       if (Either.isLeft(parsed)) return exchange.refuse(parsed.left)
@@ -91,5 +94,5 @@ export const make =
       const digest = createHash("sha256").update(text.right).digest("hex")
       once(session, { events: parsed.right, expect, receipt: { key, digest } }, done)
     }
-    RequestBody.read(request, options.maxBodyBytes, (text) => exchange.contain(() => take(text)))
+    bodies.read(request, (text) => exchange.contain(() => take(text)))
   }

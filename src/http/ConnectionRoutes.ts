@@ -8,11 +8,11 @@ import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { watching } from "../connection/Watching.ts"
 import { api, BroadcastBody, WatchBody } from "../domain/Api.ts"
 import * as AppendBody from "../domain/AppendBody.ts"
-import { InvalidRequest, type PayloadTooLarge } from "../domain/SessionError.ts"
+import { InvalidRequest } from "../domain/SessionError.ts"
 import { Gateway } from "../gateway/Gateway.ts"
 import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { answered } from "./PlatformErrors.ts"
-import * as RequestBody from "./RequestBody.ts"
+import { type BodyError, RequestBodies } from "./RequestBodies.ts"
 import { position } from "./StreamRequest.ts"
 
 const decode = Schema.decodeUnknown(WatchBody)
@@ -27,11 +27,10 @@ const invalid = (error: ParseResult.ParseError): InvalidRequest => {
 }
 
 /** The platform's own reader destroys the socket of a body that is too long, and with it the answer that says so. */
-const body = (request: HttpServerRequest.HttpServerRequest, limit: number) =>
-  Effect.async<string, PayloadTooLarge>((resume) =>
-    RequestBody.read(
+const body = (request: HttpServerRequest.HttpServerRequest, bodies: RequestBodies["Type"]) =>
+  Effect.async<string, BodyError>((resume) =>
+    bodies.read(
       NodeHttpServerRequest.toIncomingMessage(request),
-      limit,
       Either.match({
         onLeft: (error) => resume(Effect.fail(error)),
         onRight: (text) => resume(Effect.succeed(text))
@@ -50,11 +49,12 @@ const body = (request: HttpServerRequest.HttpServerRequest, limit: number) =>
 const retryClosed = 2000
 
 /** List, close and broadcast; watch and unwatch by a connection's token (contract §2). */
-export const layer = (options: { readonly maxBodyBytes: number; readonly maxEventBytes: number }) =>
+export const layer = (options: { readonly maxEventBytes: number }) =>
   HttpApiBuilder.group(api, "connections", (handlers) =>
     Effect.gen(function* () {
       const connections = yield* ConnectionRegistry
       const gateway = yield* Gateway
+      const bodies = yield* RequestBodies
       const owed = yield* GatewayConnections
 
       const summary = (connection: Connection) => {
@@ -115,7 +115,7 @@ export const layer = (options: { readonly maxBodyBytes: number; readonly maxEven
           readonly request: HttpServerRequest.HttpServerRequest
         }) =>
           answered(
-            body(request, options.maxBodyBytes).pipe(
+            body(request, bodies).pipe(
               Effect.flatMap((json) => Effect.mapError(decode(json), invalid)),
               Effect.flatMap((sessions) => route(path.token, sessions)),
               Effect.flatMap((watching) => Effect.orDie(HttpServerResponse.json(watching)))
@@ -127,7 +127,7 @@ export const layer = (options: { readonly maxBodyBytes: number; readonly maxEven
         .handle("close", ({ path }) => answered(close(path.token)))
         .handleRaw("broadcast", ({ request }) =>
           answered(
-            body(request, options.maxBodyBytes).pipe(
+            body(request, bodies).pipe(
               Effect.flatMap(broadcast),
               Effect.flatMap((connections) => Effect.orDie(HttpServerResponse.json({ connections }, { status: 202 })))
             )

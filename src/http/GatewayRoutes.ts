@@ -1,13 +1,12 @@
 import { Either } from "effect"
 import * as CallbackRequest from "../callback/CallbackRequest.ts"
 import type { StreamSocket } from "../connection/StreamSocket.ts"
-import type { PayloadTooLarge } from "../domain/SessionError.ts"
 import * as SendRequest from "../domain/SendRequest.ts"
 import type { ConnectError, ConnectFlow, Visitor } from "../gateway/ConnectFlow.ts"
 import type { SendError, Sent } from "../gateway/Gateway.ts"
 import type { Profile } from "../gateway/Profile.ts"
 import type { Exchange } from "./Exchange.ts"
-import * as RequestBody from "./RequestBody.ts"
+import type { BodyError, RequestBodies } from "./RequestBodies.ts"
 import * as StreamRoutes from "./StreamRoutes.ts"
 
 export interface Options {
@@ -18,10 +17,9 @@ export interface Options {
   readonly headers: CallbackRequest.Headers
 }
 
-/** Bytes of the data of one event, and of a whole body. */
 interface Limits {
+  /** Bytes of the data of one event. */
   readonly maxEventBytes: number
-  readonly maxBodyBytes: number
 }
 
 const nothing = (): void => {}
@@ -66,6 +64,7 @@ const sentBody = ({ connections, status }: Sent): string =>
 export const make = (
   flow: ConnectFlow["Type"],
   send: (request: SendRequest.SendRequest, done: (sent: Either.Either<Sent, SendError>) => void) => void,
+  bodies: RequestBodies["Type"],
   options: Options & Limits,
   now: () => number
 ) => ({
@@ -85,12 +84,12 @@ export const make = (
         if (Either.isLeft(sent)) exchange.refuse(sent.left)
         else exchange.send(200, sentBody(sent.right))
       })
-    const take = (text: Either.Either<string, PayloadTooLarge>): void => {
+    const take = (text: Either.Either<string, BodyError>): void => {
       if (Either.isLeft(text)) return exchange.refuse(text.left)
       const parsed = SendRequest.parse(text.right, options.maxEventBytes)
       if (Either.isLeft(parsed)) return exchange.refuse(parsed.left)
       send(parsed.right, done)
     }
-    RequestBody.read(exchange.request, options.maxBodyBytes, (text) => exchange.contain(() => take(text)))
+    bodies.read(exchange.request, (text) => exchange.contain(() => take(text)))
   }
 })

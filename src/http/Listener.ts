@@ -15,14 +15,14 @@ import { InvalidRequest, SessionInterrupted } from "../domain/SessionError.ts"
 import { ConnectFlow } from "../gateway/ConnectFlow.ts"
 import { Gateway } from "../gateway/Gateway.ts"
 import * as Paths from "../protocol/Paths.ts"
-import type { Append } from "../session/SessionActor.ts"
+import type { Append } from "../session/Append.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as AppendRoute from "./AppendRoute.ts"
 import { Exchange, type Headers } from "./Exchange.ts"
 import * as GatewayRoutes from "./GatewayRoutes.ts"
 import * as Guard from "./Guard.ts"
 import * as Page from "./Page.ts"
-import * as RequestBody from "./RequestBody.ts"
+import { RequestBodies } from "./RequestBodies.ts"
 import { MethodNotAllowed } from "./RequestError.ts"
 import * as StreamRoutes from "./StreamRoutes.ts"
 
@@ -52,6 +52,7 @@ export const make = (options: Options) =>
     const connections = yield* ConnectionRegistry
     const flow = yield* ConnectFlow
     const gateway = yield* Gateway
+    const bodies = yield* RequestBodies
     const clock = yield* Effect.clock
     const fork = yield* FiberSet.makeRuntime<never>()
     const guard = Guard.make(options)
@@ -60,7 +61,7 @@ export const make = (options: Options) =>
     const platform = yield* NodeHttpServer.makeHandler(app)
 
     /** Not interrupted when the client leaves: the next request with the key must find the outcome. */
-    const once = (session: SessionId, append: Omit<Append, "done">, done: Append["done"]): void => {
+    const once = (session: SessionId, append: Omit<Append, "done">, done: AppendRoute.Done): void => {
       fork(
         Effect.matchCause(sessions.append(session, append), {
           onSuccess: (appended) => done(Either.right(appended)),
@@ -69,7 +70,7 @@ export const make = (options: Options) =>
         })
       )
     }
-    const append = AppendRoute.make(sessions, options, once)
+    const append = AppendRoute.make(sessions, bodies, options, once)
 
     const gatewayRoutes = GatewayRoutes.make(
       flow,
@@ -82,6 +83,7 @@ export const make = (options: Options) =>
           })
         )
       },
+      bodies,
       { ...options, ...options.gateway },
       () => clock.unsafeCurrentTimeMillis()
     )
@@ -120,7 +122,7 @@ export const make = (options: Options) =>
       const isGateway = gatewayRoutes.takes(path)
       // Whom the gateway lets in is the backend's to say, and nothing is read but what it is told.
       if (isGateway && request.method === "GET") return gatewayRoutes.connect(exchange)
-      const refused = guard.check(request, path) ?? RequestBody.problem(request, options.maxBodyBytes)
+      const refused = guard.check(request, path) ?? bodies.problem(request)
       if (refused !== undefined) return exchange.refuse(refused, closing)
       if (hot(exchange, path, mark < 0 ? undefined : url.slice(mark + 1))) return
       const wrongMethod = methodProblem(request.method ?? "GET", path, isGateway)

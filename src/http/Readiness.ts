@@ -1,5 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import type { Profile } from "../gateway/Profile.ts"
+import { whileBusy } from "../store/Busy.ts"
 import { EventStore } from "../store/EventStore.ts"
 
 /** Whether this server should get requests, and why not. */
@@ -34,7 +35,7 @@ export const make = ({ isConfigured: configured, profile }: Options) =>
           const reasons: Array<string> = []
           if (isDraining) reasons.push("draining")
           if (!configured && !forSessions) reasons.push("CALLBACK_URL is not set")
-          yield* Effect.catchAll(store.check, (error) =>
+          yield* Effect.catchAll(Effect.retry(store.check, whileBusy), (error) =>
             Effect.sync(() => reasons.push(`the store cannot be written (${error.reason})`))
           )
           return { configured, more: profile.readyz, reasons }

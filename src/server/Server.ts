@@ -14,6 +14,7 @@ import * as Listener from "../http/Listener.ts"
 import * as OperationsRoutes from "../http/OperationsRoutes.ts"
 import * as PlatformErrors from "../http/PlatformErrors.ts"
 import * as Readiness from "../http/Readiness.ts"
+import * as RequestBodies from "../http/RequestBodies.ts"
 import * as SessionRoutes from "../http/SessionRoutes.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
 import * as JournalWriter from "../store/JournalWriter.ts"
@@ -58,11 +59,12 @@ export const layerWithStore = (config: ServerConfig) => {
   return Listening.layer(config.listen).pipe(
     Layer.provide(Listener.layer(http)),
     Layer.provide(routes(http)),
+    Layer.provide(RequestBodies.layer(http)),
     Layer.provideMerge(Readiness.layer({ isConfigured: config.callback.url !== undefined, ...config.gateway })),
     Layer.provideMerge(gateway(config)),
     Layer.provideMerge(ConnectionRegistry.layer(config.connection)),
     Layer.provideMerge(SessionRegistry.layer(config.session)),
-    Layer.provide(StoreWriter.layer())
+    Layer.provide(StoreWriter.layer(config.writer))
   )
 }
 

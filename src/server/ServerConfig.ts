@@ -5,7 +5,9 @@ import type * as GatewayRoutes from "../http/GatewayRoutes.ts"
 import type * as Listener from "../http/Listener.ts"
 import * as Profile from "../gateway/Profile.ts"
 import { ssegateway } from "../gateway/SsegatewayProfile.ts"
+import type * as RequestBodies from "../http/RequestBodies.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
+import * as StoreWriter from "../store/StoreWriter.ts"
 import type * as HttpListening from "./Listening.ts"
 import { type Setting, settings } from "./Settings.ts"
 
@@ -16,12 +18,13 @@ export type StoreConfig =
 /** The configuration of a server: one field per room. */
 export interface ServerConfig {
   readonly store: StoreConfig
+  readonly writer: StoreWriter.Options
   readonly session: SessionRegistry.Options
   readonly connection: ConnectionRegistry.Options
   /** Without a `url` the gateway refuses every connect; sessions work. */
   readonly callback: Omit<HttpCallbacks.Options, "url"> & { readonly url: URL | undefined }
   readonly gateway: GatewayRoutes.Options
-  readonly http: Omit<Listener.Options, "gateway">
+  readonly http: Omit<Listener.Options, "gateway"> & RequestBodies.Options
   readonly listen: HttpListening.Options
   readonly log: {
     readonly level: "trace" | "debug" | "info" | "warning" | "error" | "none"
@@ -94,6 +97,7 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
     const durability = yield* read(settings.durability)
     return {
       store: store._tag === "Sqlite" ? { ...store, durability } : store,
+      writer: StoreWriter.defaults,
       session: {
         ...SessionRegistry.defaults,
         retainEvents: yield* read(settings.retainEvents),
@@ -145,6 +149,7 @@ export const describe = (given: Given): ReadonlyArray<string> =>
 /** What tests and embedders start from: everything by default, on any free port, in memory. */
 export const inMemory: ServerConfig = {
   store: { _tag: "Memory" },
+  writer: StoreWriter.defaults,
   session: SessionRegistry.defaults,
   connection: ConnectionRegistry.defaults,
   http: {

@@ -2,7 +2,7 @@ import { Deferred, Effect, FiberId, Option } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import { type AppendError, KeyConflict } from "../domain/SessionError.ts"
 import { EventStore } from "../store/EventStore.ts"
-import type { Appended } from "./SessionActor.ts"
+import type { Appended } from "./Append.ts"
 
 interface Pending {
   readonly digest: string

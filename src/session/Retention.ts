@@ -1,5 +1,7 @@
-import { Duration, Effect, Metric, Schedule } from "effect"
+import { type Cause, Duration, Effect, Metric, Schedule } from "effect"
 import type { SessionId } from "../domain/Session.ts"
+import type { Overloaded, StoreError } from "../domain/SessionError.ts"
+import * as EventLoop from "../store/EventLoop.ts"
 import { EventStore } from "../store/EventStore.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -7,6 +9,8 @@ import type { SessionActor } from "./SessionActor.ts"
 
 /** How often old events, removed sessions and old receipts are looked for. */
 const interval = Duration.seconds(1)
+/** Sessions looked at, at the start, before others have a turn. */
+const pieceOfStored = 100
 /** Idempotency keys answer for 24 hours (design §4, bounds). */
 const receiptsFor = Duration.hours(24)
 
@@ -16,6 +20,8 @@ const receiptsFor = Duration.hours(24)
  */
 export const make = (options: {
   readonly retainFor: Duration.Duration | undefined
+  /** Events kept per session; `undefined` = all. */
+  readonly retainEvents: number | undefined
   readonly find: (session: SessionId) => SessionActor | undefined
 }) =>
   Effect.gen(function* () {
@@ -38,10 +44,11 @@ export const make = (options: {
         )
       )
 
+    /** What the store refuses waits for the next tick; the other sessions do not wait for it. */
     const trim = Effect.suspend(() => {
       const due = Array.from(trimmable)
       trimmable.clear()
-      return Effect.forEach(
+      return Effect.validateAll(
         due,
         ([session, trimmed]) =>
           Effect.tapError(trimOf(session, trimmed.epoch, trimmed.oldest), () =>
@@ -52,6 +59,19 @@ export const make = (options: {
         { discard: true }
       )
     })
+
+    /** Logs that have more than is kept though nobody opens them: from before a stop, or before the setting. */
+    const trimStored = (retainEvents: number, after?: SessionId): Effect.Effect<void, StoreError | Overloaded> =>
+      Effect.gen(function* () {
+        const records = yield* store.list({ after, limit: pieceOfStored })
+        for (const { epoch, head, oldest, session } of records) {
+          const kept = head - retainEvents + 1
+          if (oldest < kept) yield* trimOf(session, options.find(session)?.epoch ?? epoch, kept)
+          after = session
+        }
+        yield* EventLoop.turn
+        if (records.length === pieceOfStored) yield* trimStored(retainEvents, after)
+      })
 
     /** Asked between commits, so that the live actors are those of the logs that were looked at. */
     const look = (retainFor: Duration.Duration) =>
@@ -84,14 +104,21 @@ export const make = (options: {
       discard: true
     })
 
-    // Interrupted between two pieces: the rest is found again at the next start.
+    const later = (what: string) => (cause: Cause.Cause<unknown>) =>
+      Effect.zipRight(Metric.increment(Metrics.storeErrors), Effect.logWarning(what, cause))
+
+    // Interrupted between two pieces: the rest is found again at the next start, by this.
+    if (options.retainEvents !== undefined) {
+      yield* trimStored(options.retainEvents).pipe(
+        Effect.tapErrorCause(later("what is stored beyond the number to keep is looked for again")),
+        Effect.retry(Schedule.spaced("1 minute")),
+        Effect.forkScoped
+      )
+    }
+
+    // Interrupted between two pieces: as above.
     yield* tick.pipe(
-      Effect.catchAllCause((cause) =>
-        Effect.zipRight(
-          Metric.increment(Metrics.storeErrors),
-          Effect.logWarning("retention is tried again later", cause)
-        )
-      ),
+      Effect.catchAllCause(later("retention is tried again later")),
       Effect.schedule(Schedule.spaced(interval)),
       Effect.forkScoped
     )

@@ -6,7 +6,6 @@
  * 2 × 2 to 13 µs, more than all the work of an append here.
  */
 import { Cause, Either } from "effect"
-import type { NewEvent } from "../domain/Event.ts"
 import type { Log } from "../domain/ReplayPlan.ts"
 import type { SessionId, SessionState } from "../domain/Session.ts"
 import {
@@ -17,40 +16,14 @@ import {
   SessionInterrupted,
   type StoreError
 } from "../domain/SessionError.ts"
+import * as Cursor from "../protocol/Cursor.ts"
 import type { Batch, Receipt } from "../store/Batch.ts"
 import type { SessionRecord } from "../store/EventStore.ts"
 import type { Source, StoreWriter } from "../store/StoreWriter.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { type Append, type Appended, weigh } from "./Append.ts"
 import * as BatchEncoder from "./BatchEncoder.ts"
-
-/** A connection's ear on one session. None of its methods waits or fails: a full watcher falls back to log mode. */
-export interface Watcher {
-  /** Called once per batch, in order, when it is durable. */
-  readonly offer: (batch: Batch) => void
-  /** The actor restarted from the store: offers may have been missed, read the log. */
-  readonly resync: () => void
-  /** No event can follow. */
-  readonly ended: (reason: "ended" | "deleted" | "failed") => void
-  /** `offer` died: contained here, so that no other watcher misses the batch. */
-  readonly died: (cause: Cause.Cause<never>) => void
-}
-
-/** `repeated`: the answer of an earlier request with the same idempotency key; nothing was stored. */
-export interface Appended {
-  readonly epoch: string
-  readonly first: number
-  readonly last: number
-  readonly head: number
-  readonly repeated: boolean
-}
-
-export interface Append {
-  readonly events: ReadonlyArray<NewEvent>
-  /** Refuse unless the head is this one. */
-  readonly expect?: { readonly epoch: string | undefined; readonly seq: number } | undefined
-  readonly receipt?: { readonly key: string; readonly digest: string } | undefined
-  readonly done: (result: Either.Either<Appended, AppendError>) => void
-}
+import type { Watcher } from "./Watcher.ts"
 
 export interface Options {
   /** Appends that wait in one session's mailbox, and their bytes. Full: `Overloaded` to the producer. */
@@ -67,15 +40,6 @@ export interface Supervisor {
   readonly trimmable: () => void
 }
 
-/** The weight of an event beside its data in the bounds of queues. */
-const overhead = 64
-
-const weigh = (events: ReadonlyArray<NewEvent>): number => {
-  let bytes = 0
-  for (const event of events) bytes += event.data.length + event.name.length + overhead
-  return bytes
-}
-
 /**
  * What an idle actor holds instead of arrays of its own. An empty array that waits for the next turn grows old meanwhile;
  * when it is dropped after that turn, it still holds all the young objects of its requests until a full collection:
@@ -88,6 +52,15 @@ interface Answer {
   readonly result: Either.Either<Appended, AppendError>
 }
 
+/** A defect of one watcher ends that one alone: the others are told, and the log goes on (promise 6). */
+const contain = (watcher: Watcher, step: () => void): void => {
+  try {
+    step()
+  } catch (defect) {
+    watcher.died(Cause.die(defect))
+  }
+}
+
 export class SessionActor implements Source {
   readonly session: SessionId
   epoch: string
@@ -96,7 +69,7 @@ export class SessionActor implements Source {
   oldest: number
   head: number
   createdAt: number
-  /** Epoch milliseconds of the last commit, watch or start. */
+  /** Epoch milliseconds of the last commit, of the start, or of the moment when the last watcher left. */
   activeAt: number
   updatedAt: number
   readonly watchers: Set<Watcher> = new Set()
@@ -190,7 +163,9 @@ export class SessionActor implements Source {
     for (const append of this.taken) {
       const { expect } = append
       if (expect && (expect.seq !== encoder.head || (expect.epoch !== undefined && expect.epoch !== this.epoch))) {
-        const head = { epoch: this.epoch, seq: encoder.head }
+        // The epoch of a log that no append has made yet is nobody's business.
+        const { epoch } = this.exists || encoder.head > 0 ? this : Cursor.origin
+        const head = { epoch, seq: encoder.head }
         answers.push({ append, result: Either.left(new HeadConflict({ session: this.session, head })) })
         continue
       }
@@ -268,13 +243,13 @@ export class SessionActor implements Source {
     this.oldest = oldest
     this.moveOldest(oldest)
     this.running = true
-    for (const watcher of this.watchers) watcher.resync()
+    for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.resync())
     if (this.mailbox.length > 0) this.request()
   }
 
   /** For good: watchers and waiting producers are told. */
   stop(reason: "deleted" | "failed"): void {
-    for (const watcher of Array.from(this.watchers)) watcher.ended(reason)
+    for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.ended(reason))
     this.watchers.clear()
     if (reason === "deleted") return
     this.running = false

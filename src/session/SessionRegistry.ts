@@ -1,22 +1,17 @@
-import { Cause, Context, Duration, Effect, Either, Exit, FiberSet, Layer, Option, Schedule } from "effect"
+import { Context, Duration, Effect, FiberSet, Layer, Option, Schedule } from "effect"
 import type { Event } from "../domain/Event.ts"
+import * as NewEvents from "../domain/Event.ts"
 import type { SessionId, SessionState, SessionSummary } from "../domain/Session.ts"
-import {
-  type AppendError,
-  Overloaded,
-  SessionInterrupted,
-  SessionNotFound,
-  type StoreError
-} from "../domain/SessionError.ts"
-import * as Frame from "../protocol/Frame.ts"
-import { type EventRange, EventStore, type Page, type SessionRecord } from "../store/EventStore.ts"
-import * as Frames from "../store/Frames.ts"
+import { type AppendError, type InvalidRequest, SessionNotFound, type StoreError } from "../domain/SessionError.ts"
+import { type EventRange, EventStore, type SessionRecord } from "../store/EventStore.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
+import type { Append, Appended } from "./Append.ts"
 import * as Epoch from "./Epoch.ts"
 import * as Idempotency from "./Idempotency.ts"
-import * as PageCache from "./PageCache.ts"
+import * as LogReader from "./LogReader.ts"
 import * as Retention from "./Retention.ts"
-import { type Append, type Appended, type Options as ActorOptions, SessionActor } from "./SessionActor.ts"
+import { type Options as ActorOptions, SessionActor } from "./SessionActor.ts"
+import * as Starting from "./Starting.ts"
 import { supervise } from "./Supervision.ts"
 
 export interface Options extends ActorOptions {
@@ -45,15 +40,14 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
     readonly find: (session: SessionId) => SessionActor | undefined
     /** The actor, started when it sleeps. A session that the store does not know has one too, and waits. */
     readonly start: (session: SessionId) => Effect.Effect<SessionActor, StoreError>
-    /** Appends without a fiber when the actor is live. `done` hears of the commit, or of the refusal. */
+    /** Appends valid events without a fiber when the actor is live. `done` hears of the commit, or of the refusal. */
     readonly unsafeAppend: (session: SessionId, append: Append) => void
-    readonly append: (session: SessionId, append: Omit<Append, "done">) => Effect.Effect<Appended, AppendError>
-    /** The frames after `after`; see `EventStore.readPage`. */
-    readonly readPage: (
-      actor: SessionActor,
-      after: number,
-      limit: number
-    ) => Effect.Effect<Option.Option<Page>, StoreError>
+    /** `InvalidRequest`: of no events or too many, or of a name that cannot be published. */
+    readonly append: (
+      session: SessionId,
+      append: Omit<Append, "done">
+    ) => Effect.Effect<Appended, AppendError | InvalidRequest>
+    readonly readPage: LogReader.LogReader["read"]
     readonly history: (
       session: SessionId,
       range: EventRange
@@ -74,24 +68,16 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
   }
 >() {}
 
-/** What a commit has stored but not reported yet is nobody's to read. */
-const upTo = (page: Page, head: number): Option.Option<Page> => {
-  if (page.last <= head) return Option.some(page)
-  if (page.first > head) return Option.none()
-  const bytes = Frames.bytes(page.frames)
-  const end = Frame.offsetAfter(bytes, head - page.first + 1)
-  return Option.some({ first: page.first, last: head, frames: Frames.concat([bytes.subarray(0, end)]) })
-}
-
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
     const store = yield* EventStore
     const writer = yield* StoreWriter
     const clock = yield* Effect.clock
     const idempotency = yield* Idempotency.make
-    const cache = PageCache.make(options.pageCacheBytes)
+    const reader = yield* LogReader.make(options.pageCacheBytes)
+    const starting = Starting.make(writer, options)
     const actors = new Map<SessionId, SessionActor>()
-    const retention = yield* Retention.make({ retainFor: options.retainFor, find: (session) => actors.get(session) })
+    const retention = yield* Retention.make({ ...options, find: (session) => actors.get(session) })
     const fork = yield* FiberSet.makeRuntime<never>()
 
     const life = (actor: SessionActor) =>
@@ -123,39 +109,10 @@ export const make = (options: Options = defaults) =>
       })
     const fibers = new WeakMap<SessionActor, ReturnType<typeof fork>>()
 
-    /** Appends that wait for an actor that starts, in the order in which they came. */
-    const waiting = new Map<SessionId, Array<Append>>()
-
-    // Interrupted with the registry: nothing was stored, and each producer hears that it does not know.
-    const startFor = (session: SessionId, appends: ReadonlyArray<Append>) =>
-      Effect.onExit(start(session), (exit) =>
-        Effect.sync(() => {
-          waiting.delete(session)
-          for (const append of appends) {
-            if (Exit.isSuccess(exit)) exit.value.append(append)
-            else
-              append.done(
-                Either.left(
-                  Option.getOrElse(Cause.failureOption(exit.cause), () => new SessionInterrupted({ session }))
-                )
-              )
-          }
-        })
-      )
-
     const unsafeAppend = (session: SessionId, append: Append): void => {
-      const actor = actors.get(session)
-      const others = waiting.get(session)
-      if (others !== undefined) {
-        if (others.length < options.maxAppends) others.push(append)
-        else append.done(Either.left(new Overloaded({ what: "session mailbox" })))
-      } else if (actor !== undefined) {
-        actor.append(append)
-      } else {
-        const appends = [append]
-        waiting.set(session, appends)
-        fork(Effect.exit(startFor(session, appends)))
-      }
+      const actor = starting.isWaiting(session) ? undefined : actors.get(session)
+      if (actor !== undefined) actor.append(append)
+      else if (starting.add(session, append)) fork(starting.settle(session, start(session)))
     }
 
     const appendOnce = (session: SessionId, append: Omit<Append, "done">): Effect.Effect<Appended, AppendError> =>
@@ -200,31 +157,14 @@ export const make = (options: Options = defaults) =>
       find: (session) => actors.get(session),
       start,
       unsafeAppend,
-      append: (session, append) =>
-        append.receipt === undefined
-          ? appendOnce(session, append)
-          : idempotency.once(
-              session,
-              Effect.map(start(session), (actor) => actor.epoch),
-              append.receipt,
-              appendOnce(session, append)
-            ),
-      readPage: (actor, after, limit) =>
-        Effect.suspend(() => {
-          const from = Math.max(after, actor.oldest - 1)
-          const key = `${actor.session} ${actor.epoch} ${from} ${limit}`
-          const cached = cache.get(key)
-          // A page that ended at a former head is short for ever: read again what has grown since.
-          if (cached && (cached.last >= actor.head || cached.last - cached.first + 1 >= limit)) {
-            return Effect.succeed(upTo(cached, actor.head))
-          }
-          const { epoch } = actor
-          return Effect.map(store.readPage(actor.session, from, limit), (page) => {
-            if (Option.isNone(page)) return page
-            cache.set(key, page.value)
-            return actor.epoch === epoch ? upTo(page.value, actor.head) : Option.none()
-          })
-        }),
+      append: (session, append) => {
+        const problem = NewEvents.problem(append.events)
+        if (problem !== undefined) return Effect.fail(problem)
+        if (append.receipt === undefined) return appendOnce(session, append)
+        const epoch = Effect.map(start(session), (actor) => actor.epoch)
+        return idempotency.once(session, epoch, append.receipt, appendOnce(session, append))
+      },
+      readPage: reader.read,
       history: (session, range) =>
         Effect.flatMap(load(session), (record) =>
           Effect.map(

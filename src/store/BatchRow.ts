@@ -38,14 +38,17 @@ export const fromBatch = ({ at, events, first, frames, last }: Batch): BatchRow 
   exact: exactOf(first, events)
 })
 
-/** The events of a row, in order, decoded from its frames. */
-export const events = (row: BatchRow): ReadonlyArray<Event> => {
+/** The events `from` to `to` of a row, in order, decoded from its frames: a page of a large row decodes the page alone. */
+export const events = (row: BatchRow, from: number, to: number): ReadonlyArray<Event> => {
+  if (from > to) return []
   const exact = new Map(row.exact === null ? [] : decodeExact(row.exact))
   const at = new Date(row.at).toISOString()
+  const begin = Frame.offsetAfter(row.frames, from - row.first)
+  const end = to === row.last ? row.frames.length : begin + Frame.offsetAfter(row.frames.subarray(begin), to - from + 1)
   const decoded: Array<Event> = []
-  for (const frame of FrameDecoder.make().feed(row.frames.toString())) {
+  for (const frame of FrameDecoder.make().feed(row.frames.toString("utf8", begin, end))) {
     if (frame._tag !== "Event") continue
-    const seq = row.first + decoded.length
+    const seq = from + decoded.length
     decoded.push({ seq, name: frame.name, data: exact.get(seq) ?? frame.data, at })
   }
   return decoded

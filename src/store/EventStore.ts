@@ -85,7 +85,7 @@ export class EventStore extends Context.Tag("sluice/store/EventStore")<
     /** Frees one small piece of removed sessions and of receipts older than `cutoff`. True when more is left. */
     readonly sweep: (cutoff: number) => Effect.Effect<boolean, StoreError>
 
-    /** Succeeds when the store can be written now. Cheap: readiness asks it. */
+    /** Succeeds when the store can be written now: it writes something small. Readiness asks it. */
     readonly check: Effect.Effect<void, StoreError>
   }
 >() {}

@@ -1,7 +1,8 @@
-import { Cause, Context, Effect, Exit, Layer, Metric, Schedule } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Metric } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { StoreError } from "../domain/SessionError.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { whileBusy } from "./Busy.ts"
 import { ConnectionJournal, type JournalChange } from "./ConnectionJournal.ts"
 
 /**
@@ -22,12 +23,6 @@ export class JournalWriter extends Context.Tag("sluice/store/JournalWriter")<
 interface Waiting {
   readonly change: JournalChange
   readonly settle: (exit: Exit.Exit<void, StoreError>) => void
-}
-
-/** A lock held by another process: as in `StoreWriter`. */
-const whileBusy = {
-  while: (error: StoreError) => error.reason === "Busy",
-  schedule: Schedule.intersect(Schedule.spaced("25 millis"), Schedule.recurUpTo("5 seconds"))
 }
 
 export const make = Effect.gen(function* () {

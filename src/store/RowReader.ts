@@ -64,9 +64,14 @@ export const events = (rows: Iterable<BatchRow.BatchRow>, range: EventRange): Re
   const taken: Array<Event> = []
   let bytes = 0
   for (const row of rows) {
-    const inRange = BatchRow.events(row).filter(({ seq }) => seq > range.after && seq < range.before)
+    const left = range.limit - taken.length
+    const lowest = Math.max(row.first, range.after + 1)
+    const highest = Math.min(row.last, range.before - 1)
+    const isUp = range.order === "asc"
+    const from = isUp ? lowest : Math.max(lowest, highest - left + 1)
+    const inRange = BatchRow.events(row, from, isUp ? Math.min(highest, lowest + left - 1) : highest)
     if (inRange.length === 0) break
-    for (const event of range.order === "asc" ? inRange : inRange.reverse()) {
+    for (const event of isUp ? inRange : inRange.toReversed()) {
       bytes += Buffer.byteLength(event.data)
       if (taken.length > 0 && bytes > maxEventBytes) return taken
       taken.push(event)

@@ -6,10 +6,11 @@
  * append waits for nothing. Sources are plain objects called synchronously, not fibers with queues: a `Deferred` and a
  * queue per append cost 20 to 30 µs (34 k appends/s), this costs 1 to 2.
  */
-import { Cause, Context, Effect, Exit, Layer, Metric, Schedule } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Metric } from "effect"
 import { Overloaded, type StoreError } from "../domain/SessionError.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import type { Batch } from "./Batch.ts"
+import { whileBusy } from "./Busy.ts"
 import { EventStore } from "./EventStore.ts"
 
 /** What has appends waiting. The writer calls it, within a turn, in the order of its methods. */
@@ -50,12 +51,6 @@ export class StoreWriter extends Context.Tag("sluice/store/StoreWriter")<
     readonly run: <A, E>(write: Effect.Effect<A, E>) => Effect.Effect<A, E | Overloaded>
   }
 >() {}
-
-/** A lock held by another process: try again without stopping the loop, for 5 s. Nothing was published, so it is safe. */
-const whileBusy = {
-  while: (error: StoreError) => error.reason === "Busy",
-  schedule: Schedule.intersect(Schedule.spaced("25 millis"), Schedule.recurUpTo("5 seconds"))
-}
 
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
@@ -174,7 +169,7 @@ export const make = (options: Options = defaults) =>
           ? Effect.fail(new Overloaded({ what: "store writer" }))
           : Effect.async<A, E | Overloaded>((resume) => {
               tasks.push(
-                Effect.map(Effect.exit(write), (exit) => {
+                Effect.map(Effect.exit(Effect.retry(write, whileBusy)), (exit) => {
                   resume(exit)
                 })
               )

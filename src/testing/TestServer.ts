@@ -19,6 +19,7 @@ export const config = (overrides: Overrides = {}): ServerConfig.ServerConfig => 
   const { inMemory } = ServerConfig
   return {
     store: overrides.store ?? inMemory.store,
+    writer: { ...inMemory.writer, ...overrides.writer },
     session: { ...inMemory.session, ...overrides.session },
     connection: { ...inMemory.connection, ...overrides.connection },
     http: { ...inMemory.http, ...overrides.http },

@@ -1,15 +1,12 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
-import { Effect, Either, Fiber, Option, TestClock } from "effect"
+import { Effect, Either, Fiber, TestClock } from "effect"
 import { BackendCall } from "../../src/callback/BackendCall.ts"
-import { BackendRefused, BackendTimeout, BackendUnavailable, type CallbackError } from "../../src/callback/Callbacks.ts"
+import { BackendUnavailable, type CallbackError } from "../../src/callback/Callbacks.ts"
 import * as TestBackend from "../../src/testing/TestBackend.ts"
-import { call, callbacks, closed, http, makeLatch, tcp } from "./RawBackend.ts"
+import { failureOf, http, makeLatch, tcp } from "./RawBackend.ts"
 
 const nothing = (): void => {}
-
-/** A connect that fails, and why. Real time, unless the test's clock stands. */
-const failureOf = (url: string) => Effect.flatMap(callbacks(url), ({ connect }) => Effect.flip(connect(call)))
 
 const assertUnavailable = (error: CallbackError, mayHaveAccepted: boolean, problem: RegExp) => {
   assert.ok(error instanceof BackendUnavailable, String(error))

@@ -1,22 +1,10 @@
 import * as assert from "node:assert/strict"
+import { pipeline, Readable } from "node:stream"
 import { describe, it } from "@effect/vitest"
 import { Effect, Either, Fiber, Option, TestClock } from "effect"
-import { BackendCall } from "../../src/callback/BackendCall.ts"
-import { BackendRefused, BackendTimeout, BackendUnavailable, type CallbackError } from "../../src/callback/Callbacks.ts"
+import { BackendRefused, BackendTimeout } from "../../src/callback/Callbacks.ts"
 import * as TestBackend from "../../src/testing/TestBackend.ts"
-import { call, callbacks, closed, http, makeLatch, tcp } from "./RawBackend.ts"
-
-const nothing = (): void => {}
-
-/** A connect that fails, and why. Real time, unless the test's clock stands. */
-const failureOf = (url: string) => Effect.flatMap(callbacks(url), ({ connect }) => Effect.flip(connect(call)))
-
-const assertUnavailable = (error: CallbackError, mayHaveAccepted: boolean, problem: RegExp) => {
-  assert.ok(error instanceof BackendUnavailable, String(error))
-  assert.match(error.problem, problem)
-  assert.doesNotMatch(error.problem, /object Object|^$|\n/)
-  assert.equal(error.mayHaveAccepted, mayHaveAccepted)
-}
+import { call, callbacks, closed, failureOf, http } from "./RawBackend.ts"
 
 describe("the time limit", () => {
   const silent: ReadonlyArray<readonly [says: string, reply: TestBackend.Reply]> = [
@@ -78,30 +66,35 @@ describe("a call that is interrupted", () => {
 })
 
 describe("a refusal", () => {
-  /** Refuses with a body that goes on as `drip` says. */
-  const refusing = (drip: (write: (chunk: string) => void) => NodeJS.Timeout) =>
+  /** Refuses, and goes on with this body for as long as it is read. */
+  const refusing = (body: Readable) =>
     http((_, response) => {
-      response.writeHead(403)
-      const timer = drip((chunk) => response.write(chunk))
-      response.once("close", () => clearInterval(timer))
+      response.writeHead(403).flushHeaders()
+      pipeline(body, response, () => {}) // broken off by the reader
     })
 
-  const bodies: ReadonlyArray<
-    readonly [says: string, drip: (write: (chunk: string) => void) => NodeJS.Timeout, soon: number]
-  > = [
-    ["gigantic", (write) => setInterval(() => write("x".repeat(16 * 1024)), 1), 700],
-    ["endless", (write) => setInterval(() => write("x"), 20), 2000]
-  ]
-  for (const [says, drip, soon] of bodies) {
-    it.scopedLive(`is told at once though its body is ${says}, which is soon broken off`, () =>
-      Effect.gen(function* () {
-        const { sockets, url } = yield* refusing(drip)
-        assert.deepEqual(yield* failureOf(url), new BackendRefused({ status: 403, reason: "Forbidden" }))
-        const begin = performance.now()
-        yield* Effect.forEach([...sockets], closed)
-        const took = performance.now() - begin
-        assert.ok(took < soon, `after ${took} ms`)
+  it.scopedLive("is told at once though its body is endless, which is broken off soon", () =>
+    Effect.gen(function* () {
+      const { sockets, url } = yield* refusing(new Readable({ read: () => {} }))
+      assert.deepEqual(yield* failureOf(url), new BackendRefused({ status: 403, reason: "Forbidden" }))
+      yield* Effect.forEach([...sockets], closed)
+    })
+  )
+
+  it.scopedLive("is told at once though its body is gigantic, of which little is read", () =>
+    Effect.gen(function* () {
+      let read = 0
+      const part = Buffer.alloc(64 * 1024)
+      const body = new Readable({
+        read() {
+          read += part.length
+          this.push(part)
+        }
       })
-    )
-  }
+      const { sockets, url } = yield* refusing(body)
+      assert.deepEqual(yield* failureOf(url), new BackendRefused({ status: 403, reason: "Forbidden" }))
+      yield* Effect.forEach([...sockets], closed)
+      assert.ok(read < 32 * 1024 * 1024, `${read} bytes`) // what the buffers of both sockets take
+    })
+  )
 })

@@ -18,7 +18,8 @@ const readByNode = (requests: ReadonlyArray<string>) =>
     })
     server.listen(0, "127.0.0.1", () => {
       const address = server.address()
-      if (typeof address === "object" && address !== null) connect(address.port).end(requests.join(""), "latin1").resume()
+      if (typeof address === "object" && address !== null)
+        connect(address.port).end(requests.join(""), "latin1").resume()
     })
     return Effect.sync(() => server.close())
   })

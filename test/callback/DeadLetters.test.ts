@@ -104,7 +104,12 @@ describe("DisconnectOutbox, of what it gives up,", () => {
       backend.script = () => Effect.void
       const retry = yield* Effect.fork(outbox.retry(uuid("ab")))
       yield* settled
+      const revival = yield* FaultyStore.holds
+      faulty.next("commit", revival, { when: ({ _tag }) => _tag === "Revive" })
       yield* answer.release
+      yield* revival.reached
+      assert.equal(outbox.size(), 1)
+      yield* revival.release
       assert.equal(yield* retry, true)
       yield* until(() => backend.told.length === 1, "it was lost")
       yield* outbox.drain

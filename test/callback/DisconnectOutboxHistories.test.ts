@@ -137,6 +137,6 @@ describe("DisconnectOutbox, in any history of ends, answers, refusals and restar
         const isTwiceAllowed = happened.has("kill") || (happened.has("refuse") && happened.has("stop"))
         if (!isTwiceAllowed) assert.deepEqual(told.toSorted(), owed)
       }),
-    { fastCheck: { numRuns: 60 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 40 }, timeout: 60_000 }
   )
 })

@@ -132,6 +132,50 @@ describe("DisconnectOutbox, when it starts and when it is full,", () => {
     }).pipe(Effect.provide(layer({ maxDeliveries: 4 })))
   )
 
+  // promise 7
+  it.effect("delivers once what it has delivered while the journal was still telling that it is owed", () =>
+    Effect.gen(function* () {
+      const { backend, faulty, outbox } = yield* rooms
+      yield* outbox.drain
+      const before = yield* FaultyStore.holds
+      const answer = yield* FaultyStore.holdsAnswer
+      faulty.next("owed", { on: (call) => answer.on(before.on(call)) })
+      yield* Effect.forEach(["a", "b", "c"], (token) => end(token), { concurrency: "unbounded" })
+      yield* before.reached
+      backend.script = () => Effect.zipRight(answer.reached, settled)
+      yield* end("d")
+      yield* before.release
+      yield* answer.reached
+      yield* until(() => backend.told.includes("d") && outbox.size() === 0, "the end during the load waits")
+      assert.deepEqual((yield* faulty.sound.owed(9)).length, 1)
+      yield* answer.release
+      yield* outbox.drain
+      assert.deepEqual(backend.told.toSorted(), ["a", "b", "c", "d"])
+    }).pipe(Effect.provide(layer({ maxDeliveries: 2 })))
+  )
+
+  it.effect("loads later what found no room, because others ended while the journal was asked", () =>
+    Effect.gen(function* () {
+      const { backend, faulty, outbox } = yield* rooms
+      yield* outbox.drain
+      const open = new Set(["a", "b", "c"])
+      backend.script = ({ token }) => Effect.repeat(settled, { until: () => open.has(token) })
+      const answer = yield* FaultyStore.holdsAnswer
+      faulty.next("owed", answer)
+      const ends = (...tokens: ReadonlyArray<string>) =>
+        Effect.forEach(tokens, (token) => end(token), { concurrency: "unbounded" })
+      yield* ends("a", "b", "c", "d", "loaded")
+      yield* answer.reached
+      yield* ends("e", "f", "g")
+      yield* answer.release
+      yield* settled
+      assert.deepEqual([outbox.size(), backend.of("loaded")], [4, []])
+      for (const token of ["d", "e", "f", "g", "loaded"]) open.add(token)
+      yield* outbox.drain
+      assert.deepEqual(backend.told.toSorted(), ["a", "b", "c", "d", "e", "f", "g", "loaded"])
+    }).pipe(Effect.provide(layer({ maxDeliveries: 4 })))
+  )
+
   it.effect("asks again until a journal that does not tell what it owes does", () =>
     Effect.gen(function* () {
       const { backend, faulty, log, outbox } = yield* rooms

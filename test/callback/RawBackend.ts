@@ -18,6 +18,9 @@ export const callbacks = (at: string, options: Partial<Omit<HttpCallbacks.Option
 export const signed = (at: string, secret: Redacted.Redacted, sendSecret = false) =>
   callbacks(at, { secret, sendSecret })
 
+/** A connect that fails, and why. */
+export const failureOf = (at: string) => Effect.flatMap(callbacks(at), ({ connect }) => Effect.flip(connect(call)))
+
 const listen = <Server extends Net.Server>(make: () => Server) =>
   Effect.acquireRelease(
     Effect.async<{ readonly server: Server; readonly sockets: Set<Net.Socket>; readonly port: number }>((resume) => {

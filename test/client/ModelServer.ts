@@ -12,6 +12,10 @@ export interface Log {
 
 const session = "s"
 
+/** Where the reader says that it is: the id of hello. */
+const placeOf = ({ epoch, head }: Log, asked: ReplayPlan.Position): Cursor.Cursor =>
+  asked._tag === "At" ? asked.cursor : { epoch, seq: asked._tag === "Start" ? 0 : head }
+
 /** What one connection says until it is live, written with the server's own encoders and by its own plan. */
 export const replay = (log: Log, asked: ReplayPlan.Position, cap: number): string => {
   const { epoch, head, oldest } = log
@@ -20,7 +24,8 @@ export const replay = (log: Log, asked: ReplayPlan.Position, cap: number): strin
   const resumes = plan.mode === "resumed" && asked._tag === "At"
   const cursor = resumes ? Cursor.format({ epoch, seq: asked.cursor.seq }) : begin
   const greeting = { token: "t", heartbeat: 15, retry: 2000 }
-  const hello = ControlFrame.hello({ ...greeting, session, epoch, cursor, oldest, head, mode: plan.mode }, cursor)
+  const body = { ...greeting, session, epoch, cursor, oldest, head, mode: plan.mode }
+  const hello = ControlFrame.hello(body, Cursor.format(placeOf(log, asked)))
   const gap = plan.gap === undefined ? "" : ControlFrame.gap({ session, ...plan.gap, oldest, head }, begin)
   const live = ControlFrame.live({ session, cursor: Cursor.format({ epoch, seq: head }) })
   return hello + gap + events(log, plan.after, head) + live

@@ -128,11 +128,21 @@ describe("Reader", () => {
     assert.deepStrictEqual(numbers(steps), [6, 7])
   })
 
-  it("has no cursor of its own from hello: the gap behind it may not have come", () => {
+  it("stands from hello on where it said that it is: cut off there, it is told of the gap once more", () => {
     const log = { epoch: "e", oldest: 1, head: 500 }
     const text = ModelServer.replay(log, ReplayPlan.start, 200)
     const [reader] = read(Reader.make(), text.slice(0, text.indexOf("\n\n") + 2))
-    assert.isUndefined(reader.cursor)
+    assert.deepStrictEqual(reader.cursor, { epoch: "e", seq: 0 })
+  })
+
+  it("comes back to a session that began while it was away, and misses none of its events", () => {
+    const greeting = { token: "t", heartbeat: 15, retry: 2000, session: "s", oldest: 1, head: 0 }
+    const nothing = ControlFrame.hello({ ...greeting, epoch: null, cursor: null, mode: "started" }, "0.0")
+    const [waiting] = read(Reader.make(), nothing + ControlFrame.live({ session: "s", cursor: null }))
+    assert.deepStrictEqual(waiting.cursor, Cursor.origin)
+    const log = { epoch: "e", oldest: 1, head: 3 }
+    const [, steps] = read(waiting, ModelServer.replay(log, ReplayPlan.at(Cursor.origin), 200))
+    assert.deepStrictEqual(numbers(steps), [1, 2, 3])
   })
 
   it("waits at a session that does not exist yet, and misses none of its first events", () => {

@@ -98,6 +98,38 @@ describe("the deadlines of a stream", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("after it drained, a socket gets its heartbeat as soon as any other: 15 s after the last frame (S54)", () =>
+    Effect.gen(function* () {
+      const socket = yield* stuck
+      yield* TestClock.adjust("5 seconds")
+      socket.resume()
+      const before = socket.comments.length
+      yield* TestClock.adjust("15 seconds")
+      assert.equal(socket.comments.length - before, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  // promise 4
+  it.effect(
+    "a socket whose stream has ended is kept while its peer takes bytes, and not longer than 30 s without one",
+    () =>
+      Effect.gen(function* () {
+        const { connections } = yield* rooms
+        const [slow, stalled] = [yield* stuck, yield* stuck]
+        yield* connections.drain.pipe(Effect.timeoutOption("1 second"), Effect.fork)
+        yield* TestClock.adjust("1 second")
+        assert.deepEqual([slow.isEnded, stalled.isEnded], [true, true])
+        for (let seconds = 0; seconds < 90; seconds += 10) {
+          slow.take(1)
+          yield* TestClock.adjust("10 seconds")
+        }
+        assert.deepEqual([slow.isDestroyed, stalled.isDestroyed], [false, true])
+        slow.resume()
+        yield* slow.closed
+        assert.equal(slow.told("bye").length, 1)
+      }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("a full socket gets no heartbeat, and one again after it drained", () =>
     Effect.gen(function* () {
       const socket = yield* stuck

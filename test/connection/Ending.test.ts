@@ -60,8 +60,8 @@ describe("the end of a stream", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  // promise 6. Known fault (`fails` turns red when it is mended): the defect stops the delete, and the next log's appends.
-  it.effect.fails("reaches every watcher of a deleted session, also beside one whose socket throws", () =>
+  // promise 6.
+  it.effect("reaches every watcher of a deleted session, also beside one whose socket throws", () =>
     Effect.gen(function* () {
       const { connections, sessions } = yield* rooms
       const before = yield* deaths

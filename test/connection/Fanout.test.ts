@@ -51,6 +51,42 @@ describe("fan-out", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("keeps readers live that read, however large an append is", () =>
+    Effect.gen(function* () {
+      const { connections, faulty, sessions } = yield* rooms
+      const sockets = fromTo(1, 20).map(() => open(connections, s1))
+      yield* Effect.forEach(sockets, (socket) => socket.named("sluice.live"))
+      const before = yield* fallbacks
+      const large = "x".repeat(4000)
+      yield* sessions.append(s1, { events: events(...fromTo(1, 1000).map(() => large)) })
+      yield* Effect.forEach(sockets, (socket) => hasSeq(socket, 1000))
+      assert.deepEqual([faulty.calls("readPage").length, (yield* fallbacks) - before], [0, 0])
+      for (const socket of sockets) assert.deepEqual([seqs(socket).length, socket.told("live").length], [1000, 1])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  // promise 5
+  it.effect(
+    "reads a page once for all, whether its bound is in events or in bytes, and on streams over several sessions",
+    () =>
+      Effect.gen(function* () {
+        const { connections, faulty, sessions } = yield* rooms
+        const large = "x".repeat(4000)
+        yield* sessions.append(s1, { events: events(...fromTo(1, 200).map(() => large)) })
+        const single = fromTo(1, 10).map(() => open(connections, s1, ReplayPlan.start))
+        yield* Effect.forEach(single, (socket) => socket.named("sluice.live"))
+        assert.equal(faulty.calls("readPage").length, 4)
+        const many = fromTo(1, 10).map(() => openMany(connections, [watch(s1, ReplayPlan.start)]))
+        yield* Effect.forEach(many, (socket) => socket.named("sluice.live"))
+        assert.equal(faulty.calls("readEvents").length, 4)
+        // What was the end of the log is read again when the log has grown.
+        yield* sessions.append(s1, { events: events("more") })
+        const late = open(connections, s1, ReplayPlan.start)
+        yield* late.named("sluice.live")
+        assert.deepEqual(seqs(late).at(-1), 201)
+      }).pipe(Effect.provide(layer({ connection: { replayCap: 1000 } })))
+  )
+
   it.effect("makes one write of all batches that wait", () =>
     Effect.gen(function* () {
       const { connections, sessions } = yield* rooms

@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict"
 import { Duration, Effect, Either, FastCheck as fc, Layer, TestClock } from "effect"
-import type { Form } from "../../src/connection/SocketWriter.ts"
+import type { Form } from "../../src/session/LogReader.ts"
 import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
 import { SessionId } from "../../src/domain/Session.ts"
 import * as Cursor from "../../src/protocol/Cursor.ts"

@@ -245,8 +245,8 @@ describe("watching several sessions on one connection", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  // promise 6. Known fault (`fails` turns red when it is mended): the caller dies of it, and the connection lives on.
-  it.effect.fails("ends a connection whose socket throws at a new watch, and tells the caller that it is gone", () =>
+  // promise 6.
+  it.effect("ends a connection whose socket throws at a new watch, and tells the caller that it is gone", () =>
     Effect.gen(function* () {
       const { connections, sessions } = yield* rooms
       const socket = openMany(connections, [watch(s1)])

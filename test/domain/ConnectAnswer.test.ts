@@ -1,34 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, FastCheck as fc } from "effect"
+import { Duration } from "effect"
 import * as ConnectAnswer from "../../src/domain/ConnectAnswer.ts"
-import { nameProblem } from "../../src/domain/Event.ts"
 import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
 import { SessionId } from "../../src/domain/Session.ts"
-import * as Cursor from "../../src/protocol/Cursor.ts"
-import { anyText, cursor, fieldText, sessionId } from "../protocol/Arbitraries.ts"
-
-const parse = (body: unknown) => ConnectAnswer.parse(JSON.stringify(body))
-
-/** An answer that binds this and nothing else. */
-const binds = (more: Partial<ConnectAnswer.ConnectAnswer>, ...ignored: ReadonlyArray<string>) => ({
-  answer: { ...ConnectAnswer.nothing, ...more },
-  ignored
-})
-const nothing = binds({})
-
-const session = (id: string) => SessionId.make(id)
+import { anyText } from "../protocol/Arbitraries.ts"
+import { binds, parse } from "./Answers.ts"
 
 describe("an answer to a connect", () => {
   const meaningless = ["", " ", "OK", "<html></html>", "{", "null", "7", `"text"`, "[]", `[{"request_id":"a"}]`, "{}"]
   for (const text of meaningless) {
     it(`binds nothing, and nobody is told: ${JSON.stringify(text)} (S15)`, () => {
-      assert.deepStrictEqual(ConnectAnswer.parse(text), nothing)
+      assert.deepStrictEqual(ConnectAnswer.parse(text), binds({}))
     })
   }
 
   it("may have other fields, and null for what it does not bind (S15)", () => {
-    assert.deepStrictEqual(parse({ status: "ok", user: { id: 1 }, request_id: null, watch: null }), nothing)
-    assert.deepStrictEqual(parse({ events: null, expires_in: null }), nothing)
+    assert.deepStrictEqual(parse({ status: "ok", user: { id: 1 }, request_id: null, watch: null }), binds({}))
+    assert.deepStrictEqual(parse({ events: null, expires_in: null }), binds({}))
   })
 
   it("binds all that it names (S16)", () => {
@@ -42,7 +30,7 @@ describe("an answer to a connect", () => {
       parse(body),
       binds({
         requestId: "R1",
-        watch: [{ session: session("bound"), position: ReplayPlan.start }],
+        watch: [{ session: SessionId.make("bound"), position: ReplayPlan.start }],
         events: [{ name: "welcome", data: "hi" }],
         expiresIn: Duration.seconds(60)
       })

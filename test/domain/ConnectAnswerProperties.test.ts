@@ -2,21 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, FastCheck as fc } from "effect"
 import * as ConnectAnswer from "../../src/domain/ConnectAnswer.ts"
 import { nameProblem } from "../../src/domain/Event.ts"
-import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
-import { SessionId } from "../../src/domain/Session.ts"
 import * as Cursor from "../../src/protocol/Cursor.ts"
 import { anyText, cursor, fieldText, sessionId } from "../protocol/Arbitraries.ts"
-
-const parse = (body: unknown) => ConnectAnswer.parse(JSON.stringify(body))
-
-/** An answer that binds this and nothing else. */
-const binds = (more: Partial<ConnectAnswer.ConnectAnswer>, ...ignored: ReadonlyArray<string>) => ({
-  answer: { ...ConnectAnswer.nothing, ...more },
-  ignored
-})
-const nothing = binds({})
-
-const session = (id: string) => SessionId.make(id)
+import { parse } from "./Answers.ts"
 
 describe("any answer", () => {
   const likely = fc.record(

@@ -57,6 +57,9 @@ describe(`a data file on a disk that is full${unlessMissing}`, () => {
           stored
         )
         assert.equal((yield* Requests.send(`${server.url}/healthz`)).status, 200)
+        const unready = yield* Requests.send(`${server.url}/readyz?for=sessions`)
+        assert.equal(unready.status, 503, unready.text)
+        assert.match(unready.text, /the store cannot be written \(Full\)/)
 
         yield* disk.free
         const again = yield* Requests.append(server, "s", { data: filler }, { headers: key })

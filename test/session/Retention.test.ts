@@ -39,7 +39,7 @@ describe("retention", () => {
       const { events: kept, record } = yield* registry.history(s1, all)
       assert.deepEqual([record.oldest, record.head, kept.length, kept[0]?.data], [151, 250, 100, "151"])
       assert.deepInclude(yield* registry.get(s1), { oldest: 151, head: 250 })
-      const page = Option.getOrThrow(yield* registry.readPage(yield* registry.start(s1), 0, 500))
+      const page = Option.getOrThrow(yield* registry.readPage(yield* registry.start(s1), 0, "single"))
       assert.deepEqual([page.first, page.last], [151, 250])
 
       yield* TestClock.adjust("1 second")
@@ -101,6 +101,22 @@ describe("retention", () => {
       yield* settled
       assert.isTrue(Option.isNone(yield* store.receipt(s1, "k")))
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("by count: one session that the store refuses to trim does not hold up the others", () =>
+    Effect.gen(function* () {
+      const { faulty, registry } = yield* rooms
+      faulty.next("trim", FaultyStore.fails("Unavailable"), {
+        times: 99,
+        when: ({ sessions }) => sessions.includes(s1)
+      })
+      yield* registry.append(s1, { events: numbers(1, 250) })
+      yield* registry.append(s2, { events: numbers(1, 250) })
+      yield* TestClock.adjust("1 second")
+      yield* settled
+      assert.deepEqual(yield* stored(s1), { oldest: 1, head: 250, events: 250 })
+      assert.deepEqual(yield* stored(s2), { oldest: 151, head: 250, events: 100 })
+    }).pipe(Effect.provide(hundred))
   )
 
   // promise 6

@@ -42,6 +42,51 @@ describe("SessionRegistry", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  // promises 6 and 8
+  it.effect("refuses events that cannot be published, with a type, and no neighbour suffers", () =>
+    Effect.gen(function* () {
+      const { registry } = yield* rooms
+      const named = (name: string) => [{ name, data: "x" }]
+      const [neighbour, ...refused] = yield* Effect.all(
+        [
+          registry.append(s1, { events: events("1") }),
+          Effect.flip(registry.append(s1, { events: [] })),
+          Effect.flip(registry.append(s1, { events: named("a\nb") })),
+          Effect.flip(registry.append(s1, { events: named("sluice.end") })),
+          Effect.flip(registry.append(s1, { events: named("") })),
+          Effect.flip(registry.append(s1, { events: [...events("ok"), ...named("x".repeat(257))] }))
+        ],
+        { concurrency: "unbounded" }
+      )
+      assert.deepEqual(
+        refused.map((error) => error._tag === "InvalidRequest" && error.field),
+        ["events", "events[0].name", "events[0].name", "events[0].name", "events[1].name"]
+      )
+      assert.deepInclude(neighbour, { first: 1, last: 1 })
+      assert.deepInclude(yield* registry.get(s1), { head: 1 })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  // promise 3
+  it.effect("bounds what waits for an actor that starts, in appends and in bytes", () =>
+    Effect.gen(function* () {
+      const { faulty, registry } = yield* rooms
+      const load = yield* FaultyStore.holds
+      faulty.next("load", load)
+      const large = "x".repeat(300)
+      const waiting = yield* Effect.all(Array.from({ length: 5 }, () => send(registry, s1, events(large))))
+      yield* load.reached
+      const refused = yield* Effect.flip((yield* send(registry, s1, events(large))).answer)
+      assert.equal(refused._tag, "Overloaded")
+      assert.deepEqual(
+        waiting.map(({ isAnswered }) => isAnswered()),
+        [false, false, true, true, true]
+      )
+      yield* load.release
+      assert.deepEqual((yield* waiting[0]?.answer ?? Effect.never).head, 2)
+    }).pipe(Effect.provide(layer({ session: { maxBytes: 1000 } })))
+  )
+
   // promise 3
   it.effect("puts an actor to sleep after a minute without watcher and traffic; it wakes where it was", () =>
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import type { Watcher } from "../../src/session/SessionActor.ts"
+import type { Watcher } from "../../src/session/Watcher.ts"
 import type { Batch } from "../../src/store/Batch.ts"
 
 export interface TestWatcher extends Watcher {

@@ -48,6 +48,17 @@ describe("opening a SqliteStore", () => {
     )
   }
 
+  it.scoped("has one owner for a file, whatever links lead to it", () =>
+    Effect.gen(function* () {
+      const filename = yield* TemporaryFile.make
+      yield* Layer.build(layer(filename))
+      const link = `${filename}.link`
+      fs.symlinkSync(filename, link)
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer(link))))
+      assert.match(error.message, /is in use by another server/)
+    })
+  )
+
   it.scoped("finds everything again that was committed, removed and trimmed", () =>
     Effect.gen(function* () {
       const filename = yield* TemporaryFile.make

@@ -100,16 +100,18 @@ const onGap = (reader: Reader, body: ControlBody.Gap, at: Cursor.Cursor | undefi
   return [to, [announced({ epoch, after: cursor.seq, next, missed: next - 1 - cursor.seq, reason })]]
 }
 
-const onHello = (reader: Reader, body: ControlBody.Hello): Stepped => {
+const onHello = (reader: Reader, body: ControlBody.Hello, at: Cursor.Cursor | undefined): Stepped => {
   const { heartbeat, mode, retry, token } = body
-  return [{ ...reader, begin: body.cursor, heartbeat, retry }, [{ _tag: "Hello", mode, token }]]
+  // Cut off before the first event, it comes back here: from the head anew it would lose what was appended meanwhile.
+  const cursor = reader.cursor ?? at
+  return [{ ...reader, cursor, begin: body.cursor, heartbeat, retry }, [{ _tag: "Hello", mode, token }]]
 }
 
 /** A control frame that cannot be read changes nothing: what it would have announced shows as a gap at the next event. */
 const onControl = (reader: Reader, control: ControlBody.Control, at: Cursor.Cursor | undefined): Stepped => {
   switch (control._tag) {
     case "Hello":
-      return onHello(reader, control)
+      return onHello(reader, control, at)
     case "Gap":
       return onGap(reader, control, at)
     case "Live":

@@ -20,12 +20,19 @@ export type Options = SqliteConnection.Options
 /** A connection to a migrated data file that this server owns, until the scope closes. */
 export const open = (options: Options): Effect.Effect<SQLite.Database, StoreOpenError.StoreOpenError, Scope.Scope> =>
   Effect.gen(function* () {
-    const filename = options.filename === ":memory:" ? yield* temporary : options.filename
+    const filename = options.filename === ":memory:" ? yield* temporary : yield* resolved(options.filename)
     yield* SqliteOwnership.hold(filename)
     const db = yield* SqliteConnection.make({ ...options, filename })
     yield* Migrations.run(filename)
     return db
   })
+
+/** One file has one name, and so one owner, whatever links lead to it. A file that does not exist yet has its own. */
+const resolved = (filename: string) =>
+  Effect.orElseSucceed(
+    Effect.try(() => fs.realpathSync(filename)),
+    () => filename
+  )
 
 /** `:memory:` is a file too, which goes with the scope: in SQLite's own sense each connection would have another database. */
 const temporary = Effect.map(
@@ -42,7 +49,12 @@ const temporary = Effect.map(
 /** The store over `db`, a connection from `open`. One connection for all, so that reads see each commit at once. */
 export const make = (db: SQLite.Database): typeof EventStore.Service => {
   const { commit, forget, readEvents, readPage } = SqliteLog.make(db)
-  const check = db.transaction(() => {})
+  let parity = 0
+  // An empty transaction succeeds on a full disk. The number is ours to use: the migrator has a table of its own.
+  const check = db.transaction(() => {
+    parity = 1 - parity
+    db.pragma(`user_version = ${parity}`)
+  })
   return EventStore.of({
     commit,
     readEvents,

@@ -1,0 +1,14 @@
+import type { Cause } from "effect"
+import type { Batch } from "../store/Batch.ts"
+
+/** A connection's ear on one session. None of its methods waits or fails: a full watcher falls back to log mode. */
+export interface Watcher {
+  /** Called once per batch, in order, when it is durable. */
+  readonly offer: (batch: Batch) => void
+  /** The actor restarted from the store: offers may have been missed, read the log. */
+  readonly resync: () => void
+  /** No event can follow. */
+  readonly ended: (reason: "ended" | "deleted" | "failed") => void
+  /** One of the others died: contained by the caller, so that no other watcher misses anything. */
+  readonly died: (cause: Cause.Cause<never>) => void
+}
