@@ -19,7 +19,7 @@ const ofProcesses = (name: string, include: Array<string>, order: number) => ({
   }
 })
 
-/** All tests but the browser's, which have `test/browser/vitest.config.ts`. */
+/** All tests but those of browsers and proxies, which have a `vitest.config.ts` in their own folders. */
 export default defineConfig({
   test: {
     pool: "forks",
@@ -34,7 +34,14 @@ export default defineConfig({
         test: {
           name: "quick",
           include: ["test/**/*.test.ts"],
-          exclude: [...neverTests, "test/browser/**", "test/scenarios/**", "test/cli/**", "test/docs/Readme.test.ts"]
+          exclude: [
+            ...neverTests,
+            "test/browser/**",
+            "test/proxy/**",
+            "test/scenarios/**",
+            "test/cli/**",
+            "test/docs/Readme.test.ts"
+          ]
         }
       },
       ofProcesses("scenarios", ["test/scenarios/**/*.test.ts", "test/cli/**/*.test.ts"], 1),

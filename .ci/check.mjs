@@ -12,7 +12,7 @@ const stages = {
   lint: "lint",
   rooms: "import rules of the rooms",
   dead: "dead code, unused packages",
-  docs: "the commands in README.md and docs/"
+  test: "tests, and the commands in README.md and docs/"
 }
 
 const args = process.argv.slice(2)

@@ -1,5 +1,6 @@
 /** Streams that open, and streams on which nothing happens. */
 import { readFileSync } from "node:fs"
+import * as Paths from "../../src/protocol/Paths.ts"
 import type { HotPath, Outcome, Server } from "./Measure.ts"
 import { cost, rate } from "./Measure.ts"
 import * as Producers from "./Producers.ts"
@@ -7,6 +8,7 @@ import * as Readers from "./Readers.ts"
 import * as Stopwatch from "./Stopwatch.ts"
 
 const session = "connect"
+const path = Paths.stream(session)
 const connects = 1000
 const idle = 4000
 
@@ -18,7 +20,7 @@ const create = async (server: Server): Promise<void> => {
 
 const connect = async (server: Server): Promise<Stopwatch.Lap> => {
   const watch = Stopwatch.start(server.pid)
-  const readers = await Readers.open(server, { count: connects, sessionOf: () => session })
+  const readers = await Readers.open(server, { count: connects, pathOf: () => path })
   const lap = watch.stop()
   await readers.close()
   return lap
@@ -34,9 +36,9 @@ const residentBytes = (pid: number): number => {
 /** A few streams come and go first, so that code which is loaded by them does not count. */
 const memory = async (server: Server): Promise<Outcome> => {
   await create(server)
-  await (await Readers.open(server, { count: 100, sessionOf: () => session })).close()
+  await (await Readers.open(server, { count: 100, pathOf: () => path })).close()
   const before = residentBytes(server.pid)
-  const readers = await Readers.open(server, { count: idle, sessionOf: () => session })
+  const readers = await Readers.open(server, { count: idle, pathOf: () => path })
   await Readers.pause(200)
   const after = residentBytes(server.pid)
   await readers.close()

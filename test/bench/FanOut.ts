@@ -1,4 +1,6 @@
 /** One session to many watchers, and many sessions with one watcher each. */
+import * as Paths from "../../src/protocol/Paths.ts"
+import * as Audience from "./Audience.ts"
 import type { HotPath, Outcome, Server } from "./Measure.ts"
 import { cost, rate } from "./Measure.ts"
 import * as Producers from "./Producers.ts"
@@ -11,26 +13,11 @@ const seconds = 0.4
 
 const session = "fanout"
 
-interface Audience {
-  readonly readers: Readers.Readers
-  readonly posts: Producers.Producers
-}
-
-/** Opened once for each server, by the first measure that wants it, and left to the end of the load process. */
-const audiences = new Map<string, Promise<Audience>>()
-
-const held = (name: string, server: Server, open: () => Promise<Audience>): Promise<Audience> => {
-  const key = `${name} ${server.port}`
-  const audience = audiences.get(key) ?? open()
-  audiences.set(key, audience)
-  return audience
-}
-
-const watchersOf = (server: Server): Promise<Audience> =>
-  held(session, server, async () => {
+const watchersOf = (server: Server): Promise<Audience.Audience> =>
+  Audience.held(session, server, async () => {
     const posts = await Producers.open(server, inFlight)
     await posts.post(Producers.request(session))
-    const readers = await Readers.open(server, { count: watchers, sessionOf: () => session })
+    const readers = await Readers.open(server, { count: watchers, pathOf: () => Paths.stream(session) })
     await Readers.pause(50)
     return { posts, readers }
   })
@@ -47,34 +34,14 @@ const oneAtATime = async (server: Server): Promise<Outcome> => {
   return cost(published * watchers, watch.stop())
 }
 
-/** Drives `plain`, then the marked `last`, until every reader has its own; fails when one got less than was sent to it. */
-const saturate = async (server: Server, audience: Audience, traffic: Traffic): Promise<Outcome> => {
-  const { posts, readers } = audience
-  const bytesBefore = readers.bytes()
-  const marksBefore = readers.marks()
-  const watch = Stopwatch.start(server.pid)
-  const driven = await posts.drive(Producers.during(seconds, Producers.inTurn(traffic.plain)))
-  const last = posts.drive(Producers.inTurn(traffic.last, traffic.last.length))
-  await Promise.all([readers.marked(marksBefore + watchers), last])
-  const lap = watch.stop()
-  const delivered = (driven + traffic.last.length) * traffic.watchersEach
-  if (readers.bytes() - bytesBefore < delivered * 128) throw new Error("a watcher did not get every event")
-  return rate(delivered, lap)
-}
-
-interface Traffic {
-  readonly plain: ReadonlyArray<Buffer>
-  readonly last: ReadonlyArray<Buffer>
-  /** Deliveries of one event. */
-  readonly watchersEach: number
+const toAll = {
+  plain: [Producers.request(session)],
+  last: [Producers.request(session, { isMarked: true })],
+  watchersEach: watchers
 }
 
 const inFlightToAll = async (server: Server): Promise<Outcome> =>
-  saturate(server, await watchersOf(server), {
-    plain: [Producers.request(session)],
-    last: [Producers.request(session, { isMarked: true })],
-    watchersEach: watchers
-  })
+  Audience.saturate(server, await watchersOf(server), { ...toAll, seconds }, rate)
 
 /** As many sessions as there are watchers. */
 const sessionOf = (index: number): string => `many-${index}`
@@ -82,17 +49,22 @@ const sessionOf = (index: number): string => `many-${index}`
 const toEach = (isMarked: boolean): ReadonlyArray<Buffer> =>
   Array.from({ length: watchers }, (_, index) => Producers.request(sessionOf(index), { isMarked }))
 
-const manyOf = (server: Server): Promise<Audience> =>
-  held("many", server, async () => {
+const manyOf = (server: Server): Promise<Audience.Audience> =>
+  Audience.held("many", server, async () => {
     const posts = await Producers.open(server, inFlight)
     await posts.drive(Producers.inTurn(toEach(false), watchers))
-    const readers = await Readers.open(server, { count: watchers, sessionOf })
+    const readers = await Readers.open(server, { count: watchers, pathOf: (index) => Paths.stream(sessionOf(index)) })
     await Readers.pause(50)
     return { posts, readers }
   })
 
 const manySessions = async (server: Server): Promise<Outcome> =>
-  saturate(server, await manyOf(server), { plain: toEach(false), last: toEach(true), watchersEach: 1 })
+  Audience.saturate(
+    server,
+    await manyOf(server),
+    { plain: toEach(false), last: toEach(true), watchersEach: 1, seconds },
+    rate
+  )
 
 export const measures: HotPath = [
   {

@@ -17,11 +17,11 @@ export interface Bench {
 }
 
 export const open = async (path: string, measures: HotPath): Promise<Bench> => {
-  const load = Processes.startLoad()
+  const load = await Processes.startLoad()
   const started = new Map<ServerKind, Processes.ServerProcess>()
 
   const serverFor = async (kind: ServerKind): Promise<Processes.ServerProcess> => {
-    const server = started.get(kind) ?? (await Processes.startServer(kind))
+    const server = started.get(kind) ?? (await Processes.startServer(kind, load.callbackUrl))
     started.set(kind, server)
     return server
   }

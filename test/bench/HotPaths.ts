@@ -1,5 +1,6 @@
 import * as Connect from "./Connect.ts"
 import * as FanOut from "./FanOut.ts"
+import * as Gateway from "./Gateway.ts"
 import * as Ingest from "./Ingest.ts"
 import type { HotPath } from "./Measure.ts"
 import * as Replay from "./Replay.ts"
@@ -11,5 +12,6 @@ export const hotPaths: ReadonlyMap<string, HotPath> = new Map([
   ["ingest", Ingest.measures],
   ["replay", Replay.measures],
   ["connect", Connect.measures],
+  ["gateway", Gateway.measures],
   ["slow", SlowReader.measures]
 ])

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, statfsSync, writeSync } from "node:fs"
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, statfsSync, writeSync } from "node:fs"
 import { availableParallelism, cpus, release } from "node:os"
 import { join } from "node:path"
 
@@ -14,6 +14,14 @@ const syncMilliseconds = (folder: string): number => {
   })
   closeSync(file)
   return times.sort((a, b) => a - b)[7] ?? Number.NaN
+}
+
+const limits = "/proc/self/limits"
+
+/** How many files and sockets this process may have open. Where the system does not tell: what most allow. */
+export const openFiles = (): number => {
+  const told = existsSync(limits) ? /^Max open files\s+(\d+)/m.exec(readFileSync(limits, "utf8"))?.[1] : undefined
+  return Number(told ?? 10_240)
 }
 
 /** Linux's number for a file system in memory, in which nothing survives a power cut. */

@@ -1,12 +1,15 @@
+import type { Backend } from "./Backend.ts"
 import type * as Stopwatch from "./Stopwatch.ts"
 
 /**
  * The servers that are compared. The raw ones are written by hand on `node:http`, check nothing and store nothing:
  * `raw` writes every event at once, `rawGathering` once per loop turn all that came in it, `rawKeeping` keeps the frames
- * in memory, for those who want the history. The others are `sluice serve` on SQLite, with that durability.
+ * in memory, for those who want the history; `rawGateway` has the routes of the gateway instead of the sessions'. The
+ * others are `sluice serve` on SQLite, with that durability.
  */
-export type ServerKind = "raw" | "rawGathering" | "rawKeeping" | "power" | "process"
+export type ServerKind = "raw" | "rawGathering" | "rawKeeping" | "rawGateway" | "power" | "process"
 export type RawKind = Extract<ServerKind, `raw${string}`>
+export type RawServerKind = Exclude<RawKind, "rawGateway">
 export type SluiceKind = Exclude<ServerKind, RawKind>
 
 /** A server on loopback, in a process of its own. */
@@ -39,8 +42,8 @@ export interface Measure {
   /** Every run gets a server that nobody has used. */
   readonly isFresh?: boolean
   /** Once for each server, before its first run. */
-  readonly prepare?: (server: Server) => Promise<void>
-  readonly run: (server: Server) => Promise<Outcome>
+  readonly prepare?: (server: Server, backend: Backend) => Promise<void>
+  readonly run: (server: Server, backend: Backend) => Promise<Outcome>
 }
 
 export type HotPath = ReadonlyArray<Measure>

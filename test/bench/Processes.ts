@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Answer, Order } from "./LoadClient.ts"
+import type { Answer, Order, Ready } from "./LoadClient.ts"
 import type { Outcome, Server, ServerKind } from "./Measure.ts"
 
 /** Compiled, this file is in `test/bench/dist/test/bench/`. */
@@ -54,14 +54,19 @@ export interface ServerProcess extends Server {
 }
 
 /** Done when it accepts connections. */
-export const startServer = (kind: ServerKind): Promise<ServerProcess> =>
+export const startServer = (kind: ServerKind, callbackUrl: string): Promise<ServerProcess> =>
   new Promise((resolve, reject) => {
     const child = track(
       spawn(process.execPath, command(kind), {
         stdio: ["ignore", "pipe", "inherit"],
         cwd: folder,
         // One connect replays 200 events unless told otherwise; the replay is of more.
-        env: { ...environment(), SLUICE_REPLAY_CAP: "1000000", SLUICE_LOG_LEVEL: "error" }
+        env: {
+          ...environment(),
+          CALLBACK_URL: callbackUrl,
+          SLUICE_REPLAY_CAP: "1000000",
+          SLUICE_LOG_LEVEL: "error"
+        }
       })
     )
     let said = ""
@@ -74,6 +79,8 @@ export const startServer = (kind: ServerKind): Promise<ServerProcess> =>
   })
 
 export interface LoadProcess {
+  /** Where the gateways ask. */
+  readonly callbackUrl: string
   /** Fails with what went wrong there, also when it takes longer than any measure should. */
   readonly order: (order: Order) => Promise<Outcome | undefined>
   readonly stop: () => Promise<void>
@@ -81,9 +88,13 @@ export interface LoadProcess {
 
 const patience = 20_000
 
-export const startLoad = (): LoadProcess => {
+export const startLoad = async (): Promise<LoadProcess> => {
   const child = track(fork(main, ["--as=load"], { env: environment() }))
+  const { callbackUrl } = await new Promise<Ready>((resolve, reject) => {
+    child.once("message", resolve).once("exit", () => reject(new Error("the load process did not start")))
+  })
   return {
+    callbackUrl,
     order: (order) =>
       new Promise((resolve, reject) => {
         const fail = (problem: string) => {

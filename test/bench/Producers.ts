@@ -19,15 +19,23 @@ export interface Body {
   readonly isMarked?: boolean
 }
 
-/** A whole request that appends to `session`, made before the clock runs. */
+/** A whole request, made before the clock runs. */
+const post = (path: string, body: string): Buffer =>
+  Buffer.from(
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`
+  )
+
+/** Appends to `session`. */
 export const request = (session: string, { events = 1, isMarked = false, size = 128 }: Body = {}): Buffer => {
   const plain = `{"data":"${data(size, false)}"},`.repeat(events - 1)
   const body = `{"events":[${plain}{"data":"${data(size, isMarked)}"}]}`
-  return Buffer.from(
-    `POST ${Paths.events(session)} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${body.length}\r\n\r\n${body}`
-  )
+  return post(Paths.events(session), body)
 }
+
+/** Sends an event to streams of the gateway: to the one with this token, or to all. */
+export const send = (to: { readonly token: string } | { readonly request_id: null }, isMarked = false): Buffer =>
+  post(Paths.internalSend, JSON.stringify({ ...to, event: { data: data(128, isMarked) } }))
 
 /** Keep-alive connections, on each one request at a time. */
 export interface Producers {
@@ -53,7 +61,7 @@ const connect = async (server: Server): Promise<readonly [Post, Net.Socket]> => 
     if (length !== undefined && text.length < end + 4 + Number(length)) return
     const answer = text
     text = ""
-    if (length === undefined || !answer.startsWith("HTTP/1.1 2")) return failed(new Error(`not stored: ${answer}`))
+    if (length === undefined || !answer.startsWith("HTTP/1.1 2")) return failed(new Error(`not taken: ${answer}`))
     done()
   }
 

@@ -5,7 +5,7 @@
  */
 import * as Http from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import type { RawKind } from "./Measure.ts"
+import type { RawServerKind } from "./Measure.ts"
 
 interface Session {
   readonly watchers: Set<Socket>
@@ -33,7 +33,7 @@ const drained = (socket: Socket): Promise<void> =>
     socket.on("drain", done).on("close", done)
   })
 
-export const run = (kind: RawKind): void => {
+export const run = (kind: RawServerKind): void => {
   const sessions = new Map<string, Session>()
   const touched = new Set<Session>()
 

@@ -1,13 +1,11 @@
 import * as Net from "node:net"
-import * as Paths from "../../src/protocol/Paths.ts"
 import type { Server } from "./Measure.ts"
 import { mark } from "./Producers.ts"
 
 export interface Options {
   readonly count: number
-  readonly sessionOf: (index: number) => string
-  /** From the first event; else from the head. */
-  readonly isFromStart?: boolean
+  /** Path and query of each. */
+  readonly pathOf: (index: number) => string
 }
 
 /** A herd of streams. Bare sockets: the load must cost little beside what is measured. */
@@ -30,14 +28,13 @@ const markByte = mark.charCodeAt(0)
 /** All sockets read into this one: whatever is in it has been looked at when the callback returns. */
 const shared = Buffer.allocUnsafe(256 * 1024)
 
-const head = (session: string, isFromStart: boolean): string =>
-  `GET ${Paths.stream(session)}${isFromStart ? "?from=start" : ""} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+const head = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-/** Done when every stream has got its first bytes. */
-export const open = async (server: Server, { count, isFromStart = false, sessionOf }: Options): Promise<Readers> => {
+/** Done when every stream has got its first bytes. Fails when one was refused. */
+export const open = async (server: Server, { count, pathOf }: Options): Promise<Readers> => {
   const sockets: Array<Net.Socket> = []
   let bytes = 0
   let marks = 0
@@ -45,10 +42,16 @@ export const open = async (server: Server, { count, isFromStart = false, session
   let arrived: () => void = () => undefined
   let broken: (error: Error) => void = () => undefined
 
-  const connect = (session: string): Promise<void> =>
+  const connect = (path: string): Promise<void> =>
     new Promise((resolve, reject) => {
+      let isAnswered = false
       const callback = (length: number): boolean => {
-        resolve()
+        if (!isAnswered) {
+          isAnswered = true
+          const status = shared.toString("latin1", "HTTP/1.1 ".length, "HTTP/1.1 200".length)
+          if (status !== "200") fail(new Error(`a stream was refused: ${status}`))
+          resolve()
+        }
         bytes += length
         const at = shared.subarray(0, length).indexOf(markByte)
         if (at >= 0 && ++marks >= awaited) arrived()
@@ -61,13 +64,13 @@ export const open = async (server: Server, { count, isFromStart = false, session
       }
       socket.once("error", fail)
       socket.once("end", () => fail(new Error("a stream ended")))
-      socket.write(head(session, isFromStart))
+      socket.write(head(path))
       sockets.push(socket)
     })
 
   let next = 0
   const connectAll = async (): Promise<void> => {
-    while (next < count) await connect(sessionOf(next++))
+    while (next < count) await connect(pathOf(next++))
   }
   await Promise.all(Array.from({ length: Math.min(pace, count) }, connectAll))
 
@@ -89,10 +92,10 @@ export const open = async (server: Server, { count, isFromStart = false, session
 }
 
 /** A stream that is opened and then never read. Answers how to reset it. */
-export const openSilent = (server: Server, session: string): Promise<() => void> =>
+export const openSilent = (server: Server, path: string): Promise<() => void> =>
   new Promise((resolve, reject) => {
     const socket = Net.connect({ host: "127.0.0.1", port: server.port })
     socket.pause()
     socket.once("error", reject)
-    socket.once("connect", () => socket.write(head(session, false), () => resolve(() => socket.resetAndDestroy())))
+    socket.once("connect", () => socket.write(head(path), () => resolve(() => socket.resetAndDestroy())))
   })

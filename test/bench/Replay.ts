@@ -1,4 +1,5 @@
 /** Readers that want the whole history. */
+import * as Paths from "../../src/protocol/Paths.ts"
 import type { HotPath, Outcome, Server } from "./Measure.ts"
 import { rate } from "./Measure.ts"
 import * as Producers from "./Producers.ts"
@@ -6,6 +7,7 @@ import * as Readers from "./Readers.ts"
 import * as Stopwatch from "./Stopwatch.ts"
 
 const session = "replay"
+const path = `${Paths.stream(session)}?from=start`
 const history = 10_000
 const clients = 20
 const perPost = 1000
@@ -24,7 +26,7 @@ const replay = async (server: Server): Promise<Outcome> => {
   const herds: Array<Readers.Readers> = []
   const watch = Stopwatch.start(server.pid)
   while (watch.elapsed() < seconds) {
-    const readers = await Readers.open(server, { count: clients, sessionOf: () => session, isFromStart: true })
+    const readers = await Readers.open(server, { count: clients, pathOf: () => path })
     herds.push(readers)
     await readers.marked(clients)
   }

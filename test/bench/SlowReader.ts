@@ -1,4 +1,5 @@
 /** One reader of a hundred never reads. The others must not feel it. */
+import * as Paths from "../../src/protocol/Paths.ts"
 import type { HotPath, Outcome, Server } from "./Measure.ts"
 import * as Producers from "./Producers.ts"
 import * as Readers from "./Readers.ts"
@@ -19,7 +20,7 @@ interface Audience {
 let runs = 0
 
 const gather = async (server: Server, session: string): Promise<Audience> => ({
-  readers: await Readers.open(server, { count: others, sessionOf: () => session }),
+  readers: await Readers.open(server, { count: others, pathOf: () => Paths.stream(session) }),
   marked: Producers.request(session, { isMarked: true, size })
 })
 
@@ -42,7 +43,7 @@ const slowReader = async (server: Server): Promise<Outcome> => {
   const producers = await Producers.open(server, 1)
   await producers.post(Producers.request(`slow-${id}`))
   await producers.post(Producers.request(`quick-${id}`))
-  const drop = await Readers.openSilent(server, `slow-${id}`)
+  const drop = await Readers.openSilent(server, Paths.stream(`slow-${id}`))
   await Readers.pause(50)
   const filling = Producers.request(`slow-${id}`, posts.body)
   for (let i = 0; i < posts.count; i++) await producers.post(filling)

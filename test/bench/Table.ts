@@ -39,7 +39,12 @@ const spread = (values: ReadonlyArray<number>): string => {
   return `${median(sorted).toFixed(2)} (${least.toFixed(2)}–${(sorted.at(-1) ?? Number.NaN).toFixed(2)})`
 }
 
-const names: Readonly<Record<RawKind, string>> = { raw: "", rawGathering: ", gathering", rawKeeping: ", keeping" }
+const names: Readonly<Record<RawKind, string>> = {
+  raw: "",
+  rawGateway: "",
+  rawGathering: ", gathering",
+  rawKeeping: ", keeping"
+}
 
 const isClientBound = ({ rounds }: Figures, kind: ServerKind): boolean =>
   median(ascending(rounds.map((round) => round.get(kind)?.clientShare ?? 0))) > clientLimit

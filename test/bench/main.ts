@@ -2,10 +2,11 @@
  * `npm run bench [-- NAME …]`: Sluice beside a raw server, on this machine, now. Prints ratios and judges none of them.
  * The same file is the start of the raw server and of the load process (`--as`), which are processes of their own.
  */
-import type { RawKind } from "./Measure.ts"
+import type { RawServerKind } from "./Measure.ts"
 import type { Figures } from "./Table.ts"
 
-const isRaw = (role: string): role is RawKind => role === "raw" || role === "rawGathering" || role === "rawKeeping"
+const isRaw = (role: string): role is RawServerKind =>
+  role === "raw" || role === "rawGathering" || role === "rawKeeping"
 
 const compare = async (names: ReadonlyArray<string>): Promise<void> => {
   const { hotPaths } = await import("./HotPaths.ts")
@@ -45,8 +46,11 @@ if (role === undefined) {
   process.exit() // nothing is left to wait for; the processes and their files go with this one
 } else if (role === "load") {
   const LoadClient = await import("./LoadClient.ts")
-  LoadClient.run()
+  await LoadClient.run()
 } else if (isRaw(role)) {
   const RawServer = await import("./RawServer.ts")
   RawServer.run(role)
+} else if (role === "rawGateway") {
+  const RawGateway = await import("./RawGateway.ts")
+  RawGateway.run()
 }

@@ -29,6 +29,11 @@ describe("README.md", () => {
     const marked = RunnableBlocks.parse("README.md", read("README.md"))
     expect(marked, "no `<!-- runs -->` before a sh block in README.md").not.toEqual([])
   })
+
+  it("shows the example of embedding that is compiled and run", () => {
+    const shown = RunnableBlocks.fences(read("README.md")).find(({ text }) => text.includes("NodeRuntime.runMain"))
+    expect(read("docs/examples/embed.ts")).toContain(shown?.text)
+  })
 })
 
 for (const document of documents) {

@@ -357,7 +357,7 @@ describe("a backend that cannot be reached", () => {
 })
 
 describe("CALLBACK_SECRET", () => {
-  const secret = "a secret of both"
+  const secret = "secret-of-both~1"
 
   const assertSigned = ({ headers, text }: TestBackend.Call) => {
     const timestamp = String(headers["x-sluice-timestamp"])

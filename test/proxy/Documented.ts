@@ -2,7 +2,8 @@ import * as assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 
 /** A file of `docs/deploy`, as operators get it. */
-export const read = (name: string): string => readFileSync(new URL(`../../docs/deploy/${name}`, import.meta.url), "utf8")
+export const read = (name: string): string =>
+  readFileSync(new URL(`../../docs/deploy/${name}`, import.meta.url), "utf8")
 
 /** Optional lines begin with # and no space. Those that hold `text` are taken in. */
 export const enabled = (configuration: string, text: string): string => {

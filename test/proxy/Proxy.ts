@@ -19,6 +19,8 @@ export interface Proxy {
   readonly kill9: Effect.Effect<void>
 }
 
+export type Kind = "nginx" | "haproxy"
+
 export interface Options {
   /** Where Sluice is. */
   readonly target: string
@@ -61,7 +63,7 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-const make = (run: (cwd: string) => ReturnType<typeof Program.make>, cwd: string, port: number, securePort: number) =>
+const make = (run: Effect.Effect<Program.Program, never, Scope.Scope>, port: number, securePort: number) =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     let up = Deferred.unsafeMake<void>(FiberId.none)
@@ -70,7 +72,7 @@ const make = (run: (cwd: string) => ReturnType<typeof Program.make>, cwd: string
       url: `http://127.0.0.1:${port}`,
       secureUrl: `https://127.0.0.1:${securePort}`,
       start: Effect.gen(function* () {
-        const program = yield* Scope.extend(run(cwd), scope)
+        const program = yield* Scope.extend(run, scope)
         running = program
         const listening = Effect.repeat(accepts(port), { until: (isListening) => isListening })
         const failed = Effect.flatMap(program.ended, () => Effect.dieMessage(program.said()))
@@ -122,7 +124,7 @@ export const nginx = ({ configuration = Documented.read("nginx.conf"), substitut
     writeFileSync(join(cwd, "site.conf"), site)
     writeFileSync(join(cwd, "nginx.conf"), nginxMain(join(cwd, "site.conf")))
     const args = ["-e", "stderr", "-p", cwd, "-c", join(cwd, "nginx.conf")]
-    return yield* make((cwd) => Program.make("nginx", args, cwd), cwd, port, securePort)
+    return yield* make(Program.make("nginx", args, cwd), port, securePort)
   })
 
 /** HAProxy with the whole of its haproxy.cfg, but for what only root may do and what there is not in a container. */
@@ -143,9 +145,5 @@ export const haproxy = ({ configuration = Documented.read("haproxy.cfg"), substi
       ...substitutions
     ])
     writeFileSync(join(cwd, "haproxy.cfg"), text)
-    return yield* make((cwd) => Program.make("haproxy", ["-db", "-f", "haproxy.cfg"], cwd), cwd, port, securePort)
+    return yield* make(Program.make("haproxy", ["-db", "-f", "haproxy.cfg"], cwd), port, securePort)
   })
-
-/** Both, by name. */
-export const kinds = { nginx, haproxy } as const
-export type Kind = keyof typeof kinds

@@ -8,7 +8,8 @@ export default defineConfig({
   test: {
     pool: "forks",
     include: ["test/proxy/**/*.test.ts"],
-    fileParallelism: false,
+    // They wait for most of their time: for heartbeats, for what a proxy tries again.
+    poolOptions: { forks: { maxForks: 3, minForks: 1 } },
     testTimeout: 45_000,
     hookTimeout: 45_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]

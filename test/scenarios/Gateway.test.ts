@@ -30,15 +30,16 @@ describe("kill -9 of a gateway", () => {
     () =>
       Effect.gen(function* () {
         const { backend, gateway, server } = yield* started()
-        const accepted = yield* open(gateway, 10)
         // One that the backend refused, and one whose end it knows: neither is owed.
         backend.onConnect(TestBackend.inTurn(TestBackend.answer(403), TestBackend.accept))
         assert.equal((yield* gateway.call("/sse/refused")).status, 403)
         const known = yield* gateway.accepted()
         yield* known.client.abort
         yield* backend.disconnects(1)
-        assert.equal((yield* gateway.callsAfterAnother).length, 13)
+        // Two rounds: a connect is on the disk, behind all that was written earlier, before its callback leaves.
+        const accepted = [...(yield* open(gateway, 5)), ...(yield* open(gateway, 5))]
         const before = backend.calls().length
+        assert.equal(before, 13)
 
         yield* server.kill9
         assert.deepEqual(backend.calls().length, before)
