@@ -9,7 +9,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -120,6 +120,10 @@ const build = (always) => {
   rmSync("dist", { recursive: true, force: true })
   cpSync(next, "dist", { recursive: true }) // a rename fails where node_modules is another file system
   rmSync(next, { recursive: true })
+  // `npx sluice` in the checkout: what npx links for itself is not executable any more after the next build.
+  chmodSync("dist/cli/main.js", 0o755)
+  rmSync("node_modules/.bin/sluice", { force: true })
+  if (process.platform !== "win32") symlinkSync("../../dist/cli/main.js", "node_modules/.bin/sluice")
 }
 
 const tasks = {

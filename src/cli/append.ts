@@ -93,7 +93,7 @@ export const run = (args: ReadonlyArray<string>) =>
         Ref.updateAndGet(tally, (before) => Tally.accepted(before, batch.lines.length, receipt)).pipe(
           Effect.flatMap(progress.show)
         ),
-      onWait: (why, millis) => tell(`${why}; next try in ${(millis / 1000).toFixed(1)} s`)
+      onWait: (why, millis) => tell(`${remote.url}: ${why}; next try in ${(millis / 1000).toFixed(1)} s`)
     }).pipe(
       // A refusal is an answer: nothing of that batch is stored.
       Effect.tapErrorTag("BatchRefused", () => Ref.update(tally, (before) => Tally.sent(before, 0))),

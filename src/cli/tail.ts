@@ -85,7 +85,8 @@ export const run = (args: ReadonlyArray<string>) =>
       Effect.gen(function* () {
         const shown = values.json ? json(session, delivery) : text(delivery)
         if (shown !== "") yield* StandardOutput.write(shown)
-        const told = delivery._tag === "Gap" ? describe(delivery.gap) : isTold ? state(delivery) : undefined
+        const isEnd = delivery._tag === "End"
+        const told = delivery._tag === "Gap" ? describe(delivery.gap) : isTold || isEnd ? state(delivery) : undefined
         if (told !== undefined) yield* StandardOutput.complain(`sluice: ${told}`)
       })
 

@@ -107,7 +107,7 @@ export const make = ({ isConfigured, maxConnections, profile }: Options) =>
         lifetime: answer.expiresIn,
         beatsAlways: profile.beatsAlways,
         opened: (connection) => {
-          gateway.open(arrival, connection, answer.requestId)
+          gateway.open(arrival, connection, answer.requestId, profile.replaces)
           return preface(arrival, answer)
         },
         ended: (reason) => gateway.end(arrival, reason)

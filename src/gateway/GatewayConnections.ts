@@ -24,8 +24,13 @@ export class GatewayConnections extends Context.Tag("sluice/gateway/GatewayConne
   {
     /** A client that the backend is asked about from now on. */
     readonly arrive: (request: string) => Arrival
-    /** It has a stream now. Who had its request id before is replaced: the new one is registered first. */
-    readonly open: (arrival: Arrival, connection: Connection, requestId: string | undefined) => Opened
+    /** It has a stream now, and the request id from whoever had it before: the new one is registered first. */
+    readonly open: (
+      arrival: Arrival,
+      connection: Connection,
+      requestId: string | undefined,
+      replaces: boolean
+    ) => Opened
     /** It never gets a stream, and the backend need not hear of it. */
     readonly forget: (arrival: Arrival) => void
     /** The backend hears of the end, the first one. */
@@ -67,7 +72,7 @@ export const make = Effect.gen(function* () {
       return arrival
     },
 
-    open: ({ request, token }, connection, requestId) => {
+    open: ({ request, token }, connection, requestId, replaces) => {
       const opened: Opened = { request, requestId, connection, recorded: Deferred.unsafeMake(FiberId.none) }
       arrivals.delete(token)
       open.set(token, opened)
@@ -75,7 +80,7 @@ export const make = Effect.gen(function* () {
       if (requestId !== undefined) {
         const former = requestIds.get(requestId)
         requestIds.set(requestId, opened)
-        former?.connection.dismiss("replaced", retryReplaced)
+        if (replaces) former?.connection.dismiss("replaced", retryReplaced)
       }
       return opened
     },

@@ -15,6 +15,8 @@ export interface Profile {
   readonly beatsAlways: boolean
   /** What a refused client is told on a stream of status 200. `undefined`: it gets the status. */
   readonly rejection: (refused: BackendRefused) => string | undefined
+  /** Who had a request id before is closed when another connection gets it. It is addressed no more in either case. */
+  readonly replaces: boolean
   /** The backend hears of an end also where no stream was opened, because it may have said yes (promise 7). */
   readonly owesUnopened: boolean
   readonly cacheControl: string
@@ -33,6 +35,7 @@ export const native: Profile = {
   greeting: "",
   beatsAlways: false,
   rejection: () => undefined,
+  replaces: true,
   owesUnopened: true,
   cacheControl: "no-cache, no-transform",
   readyz: {},

@@ -29,6 +29,7 @@ export const ssegateway: Profile = {
           data: JSON.stringify({ status, message: reason || STATUS_CODES[status] })
         })
       : undefined,
+  replaces: false,
   owesUnopened: false,
   cacheControl: "no-cache",
   readyz: { rabbitmq: "disabled" },

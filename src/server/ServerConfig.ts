@@ -69,6 +69,7 @@ const shown = (setting: Setting<unknown>, text: string): string =>
     : text
         .slice(0, 200)
         .replace(/\/\/[^/@]*@/, "//<redacted>@")
+        .replace(/^(https?:[^?]*)\?.*$/, "$1?<redacted>")
         .replace(/\p{Cc}/gu, (control) => encodeURIComponent(control))
 
 export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> =>

@@ -126,7 +126,7 @@ export const settings = {
     default: "900",
     fallback: Duration.seconds(900),
     allowed: `${upTo(30 * day)}, or 0 for no limit`,
-    meaning: "age of a stream, jittered by 20 %",
+    meaning: "a stream ends at this age, jittered by 20 %, and its reader comes back; 0 = never",
     parse: (text) => (text === "0" ? Duration.infinity : seconds(1, 30 * day)(text))
   }),
   retainEvents: setting<Maybe<number>>({
@@ -181,7 +181,7 @@ export const settings = {
     env: "SLUICE_API_KEY",
     default: "none",
     fallback: none,
-    allowed: "at least 1 visible character",
+    allowed: "visible ASCII characters, without a space",
     meaning: "key that /v1 asks for",
     parse: visible,
     isSecret: true
@@ -218,7 +218,7 @@ export const settings = {
     env: "CALLBACK_SECRET",
     default: "none",
     fallback: none,
-    allowed: "at least 1 visible character",
+    allowed: "visible ASCII characters, without a space",
     meaning: "signs callbacks",
     parse: visible,
     isSecret: true

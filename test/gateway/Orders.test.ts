@@ -129,7 +129,7 @@ for (const profile of [native, ssegateway]) {
               }).pipe(Effect.provide(layer({ profile })))
             )
           ),
-          { numRuns: 1000 }
+          { numRuns: 300 }
         )
       )
     )
