@@ -67,6 +67,9 @@ export const BroadcastBody = Schema.Struct({
   service: Schema.optional(Schema.String)
 })
 
+/** Whose streams end now: those that watch a session, or one by its token. */
+export const RevokeBody = Schema.Union(Schema.Struct({ session: SessionId }), Schema.Struct({ token: Schema.String }))
+
 /** An open stream as operators see it. `request_id` when the backend gave it one. */
 export const ConnectionSummary = Schema.Struct({
   token: Schema.String,
@@ -137,6 +140,11 @@ const connections = HttpApiGroup.make("connections")
     HttpApiEndpoint.post("broadcast", "/v1/broadcast")
       .setPayload(BroadcastBody)
       .addSuccess(Schema.Struct({ connections: Schema.NonNegativeInt }), { status: 202 })
+  )
+  .add(
+    HttpApiEndpoint.post("revoke", "/v1/revoke")
+      .setPayload(RevokeBody)
+      .addSuccess(Schema.Struct({ connections: Schema.NonNegativeInt }))
   )
   .add(HttpApiEndpoint.del("close")`/v1/connections/${token}`.addSuccess(HttpApiSchema.NoContent))
 

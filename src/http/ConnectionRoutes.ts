@@ -6,7 +6,7 @@ import { Effect, Either, ParseResult, Schema } from "effect"
 import type { Connection } from "../connection/Connection.ts"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { watching } from "../connection/Watching.ts"
-import { api, BroadcastBody, WatchBody } from "../domain/Api.ts"
+import { api, BroadcastBody, RevokeBody, WatchBody } from "../domain/Api.ts"
 import * as AppendBody from "../domain/AppendBody.ts"
 import { InvalidRequest } from "../domain/SessionError.ts"
 import { Gateway } from "../gateway/Gateway.ts"
@@ -45,10 +45,13 @@ const body = (request: HttpServerRequest.HttpServerRequest, bodies: RequestBodie
     )
   )
 
+const decodeRevoke = Schema.decodeUnknown(RevokeBody, { onExcessProperty: "error" })
+const revokeRule = new InvalidRequest({ field: "body", allowed: "must be { session } or { token }, one of them" })
+
 /** Milliseconds after which a client comes back that an operator has closed. */
 const retryClosed = 2000
 
-/** List, close and broadcast; watch and unwatch by a connection's token (contract §2). */
+/** List, close, revoke and broadcast; watch and unwatch by a connection's token (contract §2). */
 export const layer = (options: { readonly maxEventBytes: number }) =>
   HttpApiBuilder.group(api, "connections", (handlers) =>
     Effect.gen(function* () {
@@ -92,6 +95,21 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
           return yield* gateway.broadcast({ name: name === "message" ? undefined : name, data }, service)
         })
 
+      /** They end at once, in the middle of a replay too. Who comes back is let in, or not, like anyone else. */
+      const revoke = (json: unknown) =>
+        Effect.map(
+          Effect.mapError(decodeRevoke(json), () => revokeRule),
+          (what) => {
+            const revoked = connections
+              .list()
+              .filter((connection) =>
+                "token" in what ? connection.token === what.token : watching(connection).includes(what.session)
+              )
+            for (const connection of revoked) connection.dismiss("revoked", retryClosed)
+            return revoked.length
+          }
+        )
+
       const watch = (token: string, { sessions }: typeof WatchBody.Type) =>
         Effect.forEach(sessions, ({ cursor, from, session }) =>
           Effect.map(position(cursor, from), (position) => ({ session, position }))
@@ -130,6 +148,14 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
             body(request, bodies).pipe(
               Effect.flatMap(broadcast),
               Effect.flatMap((connections) => Effect.orDie(HttpServerResponse.json({ connections }, { status: 202 })))
+            )
+          )
+        )
+        .handleRaw("revoke", ({ request }) =>
+          answered(
+            body(request, bodies).pipe(
+              Effect.flatMap(revoke),
+              Effect.flatMap((revoked) => Effect.orDie(HttpServerResponse.json({ connections: revoked })))
             )
           )
         )

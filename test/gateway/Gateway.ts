@@ -13,13 +13,17 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>
   readonly connection?: TestServer.Overrides["connection"]
   readonly http?: TestServer.Overrides["http"]
+  readonly store?: TestServer.Overrides["store"]
 }
 
 /** The rooms that the environment decides. */
-const overrides = (backend: string, { connection = {}, env = {}, http = {} }: Options): TestServer.Overrides => {
+const overrides = (
+  backend: string,
+  { connection = {}, env = {}, http = {}, store = { _tag: "Memory" } }: Options
+): TestServer.Overrides => {
   const given = { env: { CALLBACK_URL: backend, ...env }, flags: {}, insecure: false, isTerminal: false }
   const { callback, gateway } = Either.getOrThrow(ServerConfig.make(given))
-  return { callback, gateway, connection, http }
+  return { callback, gateway, connection, http, store }
 }
 
 /** One accepted stream, and the token that the backend knows it by. */
