@@ -17,11 +17,16 @@ import { type Answer, BackendCall, type Owner } from "./BackendCall.ts"
 import type { CallbackError } from "./Callbacks.ts"
 import * as TimeLimit from "./TimeLimit.ts"
 
-/**
- * Requests at a time, each on a socket of its own. The rest wait here, in order, so that a herd of clients does not overrun
- * the backend's queue of new sockets (511 in Node). At 10 ms an answer these are 25,000 calls a second.
- */
-export const connections = 256
+export interface Options {
+  /**
+   * Requests at a time, each on a socket of its own. The rest wait here, in order, so that a herd of clients does not overrun
+   * the backend's queue of new sockets (511 in Node). A semaphore would wake all that wait for each that leaves: with it,
+   * 1,000 clients that left at once cost 7 s.
+   */
+  readonly sockets: number
+  /** The time limit begins when a request is sent: nobody waits for its answer. */
+  readonly isPatient: boolean
+}
 
 const idle = {
   keepAliveTimeout: 1000,
@@ -34,14 +39,18 @@ export interface BackendPool {
   readonly post: (headers: Array<string>, body: string) => Effect.Effect<Answer, CallbackError>
 }
 
-export const make = (url: URL, timeout: Duration.Duration): Effect.Effect<BackendPool, never, Scope.Scope> =>
+export const make = (
+  url: URL,
+  timeout: Duration.Duration,
+  { isPatient, sockets }: Options
+): Effect.Effect<BackendPool, never, Scope.Scope> =>
   Effect.gen(function* () {
     const pool = yield* Effect.acquireRelease(
       Effect.sync(
         () =>
           new Pool(url.origin, {
             ...idle,
-            connections,
+            connections: sockets,
             pipelining: 1,
             // One limit, by our clock. undici's own would need a second one, of real time, where a socket never opens.
             headersTimeout: 0,
@@ -63,6 +72,27 @@ export const make = (url: URL, timeout: Duration.Duration): Effect.Effect<Backen
       isReachable = false
     })
 
+    const limits = new Map<BackendCall, TimeLimit.Limited>()
+
+    const begin = (call: BackendCall): void => {
+      const limited = {
+        expire: () => {
+          limits.delete(call)
+          waiting.delete(call)
+          call.expire(isReachable)
+        }
+      }
+      limits.set(call, limited)
+      limit.begin(limited)
+    }
+
+    const end = (call: BackendCall): void => {
+      const limited = limits.get(call)
+      if (limited === undefined) return
+      limits.delete(call)
+      limit.end(limited)
+    }
+
     const dispatch = (call: BackendCall): void => {
       if (call.isOver) owner.left()
       else pool.dispatch({ path, method: "POST", headers: call.headers, body: call.body }, call)
@@ -70,6 +100,7 @@ export const make = (url: URL, timeout: Duration.Duration): Effect.Effect<Backen
 
     const start = (call: BackendCall): void => {
       busy += 1
+      if (isPatient) begin(call)
       setImmediate(dispatch, call)
     }
 
@@ -90,21 +121,15 @@ export const make = (url: URL, timeout: Duration.Duration): Effect.Effect<Backen
       post: (headers, body) =>
         Effect.async<Answer, CallbackError>((resume) => {
           const call = new BackendCall(headers, body, owner)
-          const limited = {
-            expire: () => {
-              waiting.delete(call)
-              call.expire(isReachable)
-            }
-          }
           call.onDone = (outcome) => {
-            limit.end(limited)
+            end(call)
             resume(outcome)
           }
-          limit.begin(limited)
-          if (busy < connections) start(call)
+          if (!isPatient) begin(call)
+          if (busy < sockets) start(call)
           else waiting.add(call)
           return Effect.sync(() => {
-            limit.end(limited)
+            end(call)
             waiting.delete(call)
             call.breakOff()
           })

@@ -33,13 +33,16 @@ const constantHeaders = ({ secret, sendSecret, url }: Options): ReadonlyArray<st
   ...(secret !== undefined && sendSecret ? [CallbackSignature.secretHeader, Redacted.value(secret)] : [])
 ]
 
-/** A storm of disconnects, or a backend that hangs on them, leaves connects at least half of the sockets. */
-const maxDisconnects = BackendPool.connections / 2
+/** At 10 ms an answer these are 25,000 connects a second. */
+const connectSockets = 256
+/** Of their own: a storm of disconnects, or a backend that hangs on them, holds up no connect. */
+const disconnectSockets = 128
 
 export const make = (options: Options) =>
   Effect.gen(function* () {
-    const pool = yield* BackendPool.make(options.url, options.timeout)
-    const disconnects = yield* Effect.makeSemaphore(maxDisconnects)
+    const { timeout, url } = options
+    const connects = yield* BackendPool.make(url, timeout, { sockets: connectSockets, isPatient: false })
+    const disconnects = yield* BackendPool.make(url, timeout, { sockets: disconnectSockets, isPatient: true })
     const clock = yield* Effect.clock
     const constant = constantHeaders(options)
     const { secret } = options
@@ -51,7 +54,7 @@ export const make = (options: Options) =>
       return [...constant, CallbackSignature.timestampHeader, timestamp, CallbackSignature.signatureHeader, signature]
     }
 
-    const post = (body: string) => Effect.suspend(() => pool.post(headers(body), body))
+    const post = (pool: BackendPool.BackendPool, body: string) => Effect.suspend(() => pool.post(headers(body), body))
 
     const warn = ({ token }: ConnectCall, problems: ReadonlyArray<string>) =>
       Effect.annotateLogs(Effect.logWarning(`ignored in the backend's answer to a connect: ${problems.join("; ")}`), {
@@ -61,7 +64,7 @@ export const make = (options: Options) =>
     return Callbacks.of({
       connect: (call) =>
         Effect.flatMap(
-          post(`{"action":"connect","token":${JSON.stringify(call.token)},"request":${call.request}}`),
+          post(connects, `{"action":"connect","token":${JSON.stringify(call.token)},"request":${call.request}}`),
           (text) => {
             const { answer, ignored } =
               text === undefined
@@ -71,12 +74,12 @@ export const make = (options: Options) =>
           }
         ),
 
-      // Nobody waits for it, so its time begins when it is sent.
-      disconnect: ({ reason, request, token }) =>
-        post(`{"action":"disconnect","reason":"${reason}","token":${JSON.stringify(token)},"request":${request}}`).pipe(
-          disconnects.withPermits(1),
-          Effect.asVoid
+      disconnect: ({ reason, request, token }) => {
+        const name = JSON.stringify(token)
+        return Effect.asVoid(
+          post(disconnects, `{"action":"disconnect","reason":"${reason}","token":${name},"request":${request}}`)
         )
+      }
     })
   })
 

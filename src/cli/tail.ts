@@ -51,7 +51,9 @@ const state = (delivery: Delivery): string | undefined => {
     case "Connected":
       return `connected (${delivery.mode})`
     case "Live":
-      return delivery.cursor === undefined ? "live" : `live at ${Cursor.format(delivery.cursor)}`
+      return delivery.cursor === undefined || Cursor.isOrigin(delivery.cursor)
+        ? "live"
+        : `live at ${Cursor.format(delivery.cursor)}`
     case "Offline":
       return `offline: ${delivery.why}; next try in ${(delivery.millis / 1000).toFixed(1)} s`
     case "End":

@@ -11,6 +11,11 @@ export interface Encoded {
   readonly bare: Frames.Frames
 }
 
+export type Kind = keyof Encoded
+
+/** A stream without control frames is one where only the backend speaks. */
+export const kindOf = ({ form, terms }: Connection): Kind => (terms.isControlled ? form : "bare")
+
 /** `bare` is the text of its frame where only the backend speaks; `at` in epoch milliseconds. */
 export const encode = ({ data, name }: BackendEvent, bare: string, at: number): Encoded => ({
   single: Frames.fromText(Frame.make({ event: name, data })),
@@ -23,7 +28,5 @@ export const encode = ({ data, name }: BackendEvent, bare: string, at: number): 
 })
 
 /** True when the connection took it. */
-export const send = (connection: Connection, encoded: Encoded): boolean => {
-  const frames = !connection.terms.isControlled ? encoded.bare : encoded[connection.form]
-  return connection.send(frames) === "written"
-}
+export const send = (connection: Connection, encoded: Encoded): boolean =>
+  connection.send(encoded[kindOf(connection)]) === "written"

@@ -1,6 +1,7 @@
 /**
  * The state of one stream and its synchronous steps (hot path). Its fiber is `ConnectionActor`; steps here are called by
- * session actors (offers), by the socket (drain, close) and by the deadlines, each contained: a defect ends this connection.
+ * session actors (offers), by the socket (drain, close) and by the deadlines, each contained: a defect ends this connection. Long, because every step
+ * reads and writes the same state, which nobody else may.
  */
 import { Cause, Effect } from "effect"
 import type { EndReason } from "../domain/Connection.ts"
@@ -11,23 +12,14 @@ import type { Batch } from "../store/Batch.ts"
 import * as Frames from "../store/Frames.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import type { Expiring } from "./Deadlines.ts"
+import type { Flushed, House } from "./House.ts"
 import type { Ear, LiveSeam } from "./LiveSeam.ts"
 import { Lingering } from "./Lingering.ts"
-import { type Bounds, Outgoing } from "./Outgoing.ts"
-import { Pulse, type Terms, type Timing } from "./Pulse.ts"
+import { Outgoing } from "./Outgoing.ts"
+import { Pulse, type Terms } from "./Pulse.ts"
 import type { Form } from "../session/LogReader.ts"
 import * as SocketWriter from "./SocketWriter.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
-
-/** What all connections share. */
-export interface House {
-  readonly timing: Timing
-  readonly bounds: Bounds
-  readonly now: () => number
-  /** Writes what this connection gathered at the end of the present step. */
-  readonly flushSoon: (connection: Connection) => void
-  readonly schedule: (at: number, item: Expiring) => void
-}
 
 /** How a stream ends: with a last frame for the client, if it can still hear one. */
 export interface Ending {
@@ -39,7 +31,7 @@ const nothing = (): void => {}
 const none: ReadonlyArray<never> = []
 const heartbeat = Frames.fromText(Frame.heartbeat)
 
-export class Connection implements Ear, Expiring {
+export class Connection implements Ear, Expiring, Flushed {
   readonly token: string
   readonly form: Form
   readonly socket: StreamSocket
@@ -52,6 +44,8 @@ export class Connection implements Ear, Expiring {
   ending: Ending | undefined
   /** The socket is gone. */
   closed = false
+  /** Its first frames were written, the retained events among them. */
+  hasBegun = false
   isDirty = false
   private readonly outgoing: Outgoing
   private readonly pulse: Pulse
@@ -128,8 +122,11 @@ export class Connection implements Ear, Expiring {
     }
   }
 
-  /** The response begins: its head leaves now, also when nothing is said yet. */
-  begin(text: string): void {
+  /** The response begins: its head leaves now, also when nothing is said yet. `shared` comes between the texts. */
+  begin(before: string, shared: Frames.Frames | undefined, after: string): void {
+    this.hasBegun = true
+    if (shared !== undefined) return this.beginWith(before, shared, after)
+    const text = before + after
     if (text === "") this.socket.begin()
     else this.write(text)
   }
@@ -139,8 +136,7 @@ export class Connection implements Ear, Expiring {
     if (!this.isOpen || text === "") return
     this.flush(this.house.now())
     if (this.full && !this.admits(Buffer.byteLength(text))) return this.finish("slow_consumer")
-    const block = this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
-    this.contained(() => this.said(() => this.socket.writeText(text + block)))
+    this.contained(() => this.said(() => this.socket.writeText(text + this.places)))
   }
 
   /**
@@ -235,6 +231,27 @@ export class Connection implements Ear, Expiring {
       if (pulse.isOver(now)) this.dismiss(this.terms.endReason, 0)
     })
     return pulse.plan(now)
+  }
+
+  private beginWith(before: string, shared: Frames.Frames, after: string): void {
+    if (!this.isOpen) return
+    const { socket } = this
+    this.contained(() =>
+      this.said(() => {
+        socket.cork()
+        if (before !== "") socket.writeText(before)
+        let open = socket.write(shared)
+        const rest = after + this.places
+        if (rest !== "") open = socket.writeText(rest)
+        socket.uncork()
+        return open
+      })
+    )
+  }
+
+  /** The block that ends a write on a stream over several sessions. */
+  private get places(): string {
+    return this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
   }
 
   /** Room in what a full socket may be told. */

@@ -6,12 +6,15 @@ import { ConnectionNotFound, InvalidRequest, type StoreError } from "../domain/S
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { Connection, type House } from "./Connection.ts"
+import * as Broadcast from "./Broadcast.ts"
+import { Connection } from "./Connection.ts"
 import * as ConnectionActor from "./ConnectionActor.ts"
 import * as Deadlines from "./Deadlines.ts"
+import type { Flushed, House } from "./House.ts"
 import * as Opening from "./Opening.ts"
 import * as Outgoing from "./Outgoing.ts"
 import type { Form } from "../session/LogReader.ts"
+import { Preface } from "./Preface.ts"
 import type { Terms } from "./Pulse.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
 import * as Watching from "./Watching.ts"
@@ -56,8 +59,11 @@ export interface AcceptedStream {
   /** It ends after this, with reason `expired`; `undefined` = never. */
   readonly lifetime: Duration.Duration | undefined
   readonly beatsAlways: boolean
-  /** Called in the step of the first write: what is said after hello, if any. From then on the connection takes sends. */
-  readonly opened: (connection: Connection) => string
+  /**
+   * Called in the step of the first write: what is said after hello, if any. Without control frames the retained events
+   * come between `events` and `greeting`. From then on the connection takes sends.
+   */
+  readonly opened: (connection: Connection) => { readonly events: string; readonly greeting: string }
   /** Called once, also when it never opened because the client had left. */
   readonly ended: (reason: EndReason) => void
 }
@@ -83,6 +89,13 @@ export class ConnectionRegistry extends Context.Tag("sluice/connection/Connectio
       token: string,
       sessions: ReadonlyArray<SessionId>
     ) => Effect.Effect<ReadonlyArray<SessionId>, ConnectionNotFound | InvalidRequest>
+    /**
+     * From now on each new connection is told this before all else, in place of what `key` had; in the same step each open
+     * one is. How many of those took it.
+     */
+    readonly retain: (key: string, encoded: Broadcast.Encoded) => number
+    /** New connections are not told it any more. */
+    readonly release: (key: string) => void
     readonly size: () => number
     /** From now on streams end as they begin. Says `sluice.bye` to all open ones; done when all have ended. */
     readonly drain: Effect.Effect<void>
@@ -100,11 +113,12 @@ export const make = (options: Options = defaults) =>
     const clock = yield* Effect.clock
     const deadlines = yield* Deadlines.make
     const connections = new Map<string, Connection>()
+    const preface = new Preface()
     const fibers = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(fibers)<never>()
     let draining = false
 
-    let dirty: Array<Connection> = []
+    let dirty: Array<Flushed> = []
     const flushAll = () => {
       const flushing = dirty
       dirty = []
@@ -132,24 +146,23 @@ export const make = (options: Options = defaults) =>
     }
 
     const opening = (connection: Connection, request: StreamRequest): Effect.Effect<void, StoreError> =>
-      Effect.map(Watching.wishes(sessions, request.watches), (wishes) => {
-        const greeting = begin(connection, wishes, request)
-        connection.write(greeting)
-      })
+      Effect.map(Watching.wishes(sessions, request.watches), (wishes) => begin(connection, wishes, request))
 
-    /** Watches from now on. What the client is told first. */
+    /** Watches from now on, and tells the client so: hello, retained events, `events`, then what each session begins with. */
     const begin = (
       connection: Connection,
       wishes: ReadonlyArray<Opening.Wish>,
       { form, isBadCursor }: Pick<StreamRequest, "form" | "isBadCursor">,
-      preface = ""
-    ): string => {
+      events = ""
+    ): void => {
       const opened = wishes.map((wish) => Opening.begin(form, wish, options.replayCap, connection))
       const told = isBadCursor ? opened.map(Opening.reset) : opened
       connection.seams = opened.map(({ seam }) => seam)
       const greeting = { token: connection.token, heartbeat: Duration.toSeconds(options.heartbeat), retry }
       const problem = isBadCursor ? ({ problem: "bad_cursor" } as const) : {}
-      return Opening.greet(form, { ...greeting, ...problem }, told, preface)
+      const hello = Opening.hello(form, { ...greeting, ...problem }, told)
+      const rest = events + told.map(({ text }) => text).join("")
+      connection.begin(hello, preface.of(Broadcast.kindOf(connection)), rest)
     }
 
     const start = (
@@ -214,9 +227,10 @@ export const make = (options: Options = defaults) =>
           const terms: Terms = { lifetime, endReason: "expired", isControlled, beatsAlways: stream.beatsAlways }
           const connection = new Connection(stream.token, "many", socket, house, terms)
           const opened = Effect.sync(() => {
-            const preface = stream.opened(connection)
+            const { events, greeting } = stream.opened(connection)
             const form = { form: "many", isBadCursor: false } as const
-            connection.begin(isControlled ? begin(connection, wishes, form, preface) : preface)
+            if (isControlled) begin(connection, wishes, form, events + greeting)
+            else connection.begin(events, preface.of(Broadcast.kindOf(connection)), greeting)
           })
           start(connection, opened, stream.ended)
         }),
@@ -233,6 +247,18 @@ export const make = (options: Options = defaults) =>
         ),
 
       unwatch: (token, ids) => Effect.map(findMany(token), (connection) => Watching.remove(connection, ids)),
+
+      retain: (key, encoded) => {
+        preface.set(key, encoded)
+        let taken = 0
+        // Those that have not begun are told when they do.
+        for (const connection of connections.values()) {
+          if (connection.hasBegun && Broadcast.send(connection, encoded)) taken += 1
+        }
+        return taken
+      },
+
+      release: (key) => preface.delete(key),
 
       size: () => connections.size,
 

@@ -64,19 +64,13 @@ const cursorOf = (seam: LiveSeam, position: ReplayPlan.Position, plan: ReplayPla
 /** The reader's own place could not be read: it is not where it was, wherever it begins now. */
 export const reset = (opened: Opened): Opened => ({ ...opened, hello: { ...opened.hello, mode: "reset" } })
 
-/** The first frame of a stream, with what follows it at once; `preface` comes between hello and the rest. */
-export const greet = (
-  form: Form,
-  greeting: ControlFrame.Greeting,
-  opened: ReadonlyArray<Opened>,
-  preface: string
-): string => {
-  const rest = preface + opened.map(({ text }) => text).join("")
+/** The first frame of a stream. What follows it, each session's `text`, is said in the same write. */
+export const hello = (form: Form, greeting: ControlFrame.Greeting, opened: ReadonlyArray<Opened>): string => {
   const [only] = opened
   if (form === "single" && only !== undefined) {
-    return ControlFrame.hello({ ...greeting, ...only.hello }, Cursor.format(only.place)) + rest
+    return ControlFrame.hello({ ...greeting, ...only.hello }, Cursor.format(only.place))
   }
   const places = new Map(opened.map(({ place, seam }) => [seam.actor.session, place]))
   const sessions = opened.map(({ hello }) => hello)
-  return ControlFrame.hello({ ...greeting, sessions }, VectorCursor.format(places)) + rest
+  return ControlFrame.hello({ ...greeting, sessions }, VectorCursor.format(places))
 }

@@ -5,6 +5,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
 import { disconnectReasons } from "./Connection.ts"
 import { Event } from "./Event.ts"
+import { RetainedKey } from "./RetainedEvent.ts"
 import { SessionId, SessionState, SessionSummary } from "./Session.ts"
 
 /** The contract's routes as data. Requests and answers of the hot routes (append, streams) are in `http/`. */
@@ -69,6 +70,14 @@ export const BroadcastBody = Schema.Struct({
 
 /** Whose streams end now: those that watch a session, or one by its token. */
 export const RevokeBody = Schema.Union(Schema.Struct({ session: SessionId }), Schema.Struct({ token: Schema.String }))
+
+/** The last value under a key. */
+export const RetainedSummary = Schema.Struct({
+  key: RetainedKey,
+  name: Schema.String,
+  data: Schema.String,
+  at: Schema.String
+})
 
 /** An open stream as operators see it. `request_id` when the backend gave it one. */
 export const ConnectionSummary = Schema.Struct({
@@ -148,6 +157,17 @@ const connections = HttpApiGroup.make("connections")
   )
   .add(HttpApiEndpoint.del("close")`/v1/connections/${token}`.addSuccess(HttpApiSchema.NoContent))
 
+const key = HttpApiSchema.param("key", RetainedKey)
+
+const retained = HttpApiGroup.make("retained")
+  .add(
+    HttpApiEndpoint.put("putRetained")`/v1/retained/${key}`
+      .setPayload(Schema.Struct({ name: Schema.optional(Schema.String), data: Schema.Unknown }))
+      .addSuccess(Schema.Struct({ key: RetainedKey, connections: Schema.NonNegativeInt }))
+  )
+  .add(HttpApiEndpoint.get("getRetained")`/v1/retained/${key}`.addSuccess(RetainedSummary))
+  .add(HttpApiEndpoint.del("removeRetained")`/v1/retained/${key}`.addSuccess(HttpApiSchema.NoContent))
+
 const deadLetters = HttpApiGroup.make("deadLetters")
   .add(HttpApiEndpoint.get("listDead", "/v1/dead-letters").setUrlParams(ByToken).addSuccess(DeadLetterList))
   .add(
@@ -165,4 +185,4 @@ const operations = HttpApiGroup.make("operations")
       .addSuccess(Ready, { status: 503 })
   )
 
-export const api = HttpApi.make("sluice").add(sessions).add(connections).add(deadLetters).add(operations)
+export const api = HttpApi.make("sluice").add(sessions).add(connections).add(retained).add(deadLetters).add(operations)

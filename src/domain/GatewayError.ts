@@ -3,6 +3,9 @@ import { Data } from "effect"
 /** No connection has this token or request id now. */
 export class TokenNotFound extends Data.TaggedError("TokenNotFound") {}
 
+/** Nothing is retained under this key. */
+export class RetainedNotFound extends Data.TaggedError("RetainedNotFound")<{ readonly key: string }> {}
+
 /** The socket failed while the event was written: its connection ends of it. */
 export class WriteFailed extends Data.TaggedError("WriteFailed") {}
 

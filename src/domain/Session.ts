@@ -4,11 +4,12 @@ export const sessionIdRule = "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : - (and not
 
 /** 1 to 128 of `A-Z a-z 0-9 . _ ~ : -` (design §1). Safe in a URL path (so `.` and `..`, which URL parsers fold,
  * are none), in JSON and in a log line as it is. */
-export const SessionId = Schema.String.pipe(
+export const Id = Schema.String.pipe(
   Schema.pattern(/^(?!\.{1,2}$)[A-Za-z0-9._~:-]{1,128}$/),
-  Schema.annotations({ message: () => sessionIdRule }),
-  Schema.brand("SessionId")
+  Schema.annotations({ message: () => sessionIdRule })
 )
+
+export const SessionId = Id.pipe(Schema.brand("SessionId"))
 export type SessionId = typeof SessionId.Type
 
 export const isSessionId: (text: unknown) => text is SessionId = Schema.is(SessionId)

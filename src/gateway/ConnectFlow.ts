@@ -90,9 +90,9 @@ export const make = ({ isConfigured, maxConnections, profile }: Options) =>
     const unopened = (arrival: Arrival, reason: "client_closed" | "shutdown") =>
       Effect.suspend(() => (profile.owesUnopened ? Effect.sync(() => gateway.end(arrival, reason)) : forget(arrival)))
 
-    const preface = (arrival: Arrival, answer: ConnectAnswer): string => {
+    const said = (arrival: Arrival, answer: ConnectAnswer) => {
       const events = answer.events.map((event) => Either.getOrElse(profile.frame(event), () => "")).join("")
-      return arrival.kept + events + (arrival.isClosing ? "" : profile.greeting)
+      return { events: arrival.kept + events, greeting: arrival.isClosing ? "" : profile.greeting }
     }
 
     const accepted = (visitor: Visitor, arrival: Arrival, answer: ConnectAnswer): Effect.Effect<void> => {
@@ -108,7 +108,7 @@ export const make = ({ isConfigured, maxConnections, profile }: Options) =>
         beatsAlways: profile.beatsAlways,
         opened: (connection) => {
           gateway.open(arrival, connection, answer.requestId, profile.replaces)
-          return preface(arrival, answer)
+          return said(arrival, answer)
         },
         ended: (reason) => gateway.end(arrival, reason)
       })

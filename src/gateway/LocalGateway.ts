@@ -131,7 +131,8 @@ export const make = (profile: Profile) =>
         const began = clock.unsafeCurrentTimeMillis()
         const bare = yield* profile.frame(event)
         const encoded = Broadcast.encode(event, bare, began)
-        const open = streams.list()
+        // Before hello nothing may stand on a stream whose session is still loaded.
+        const open = streams.list().filter(({ hasBegun }) => hasBegun)
         const arriving = connections.all().filter((entry) => entry instanceof Arrival)
         const kept = arriving.filter((arrival) => !arrival.isClosing && arrival.keep(bare)).length
         const taken = (yield* inSlices(open, (connection) => Broadcast.send(connection, encoded))).length + kept

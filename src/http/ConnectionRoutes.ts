@@ -1,8 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Effect, Either, ParseResult, Schema } from "effect"
+import { Effect, ParseResult, Schema } from "effect"
 import type { Connection } from "../connection/Connection.ts"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { watching } from "../connection/Watching.ts"
@@ -11,8 +10,9 @@ import * as AppendBody from "../domain/AppendBody.ts"
 import { InvalidRequest } from "../domain/SessionError.ts"
 import { Gateway } from "../gateway/Gateway.ts"
 import { GatewayConnections } from "../gateway/GatewayConnections.ts"
+import * as JsonBody from "./JsonBody.ts"
 import { answered } from "./PlatformErrors.ts"
-import { type BodyError, RequestBodies } from "./RequestBodies.ts"
+import { RequestBodies } from "./RequestBodies.ts"
 import { position } from "./StreamRequest.ts"
 
 const decode = Schema.decodeUnknown(WatchBody)
@@ -25,25 +25,6 @@ const invalid = (error: ParseResult.ParseError): InvalidRequest => {
     allowed: issue?.message ?? "is not valid"
   })
 }
-
-/** The platform's own reader destroys the socket of a body that is too long, and with it the answer that says so. */
-const body = (request: HttpServerRequest.HttpServerRequest, bodies: RequestBodies["Type"]) =>
-  Effect.async<string, BodyError>((resume) =>
-    bodies.read(
-      NodeHttpServerRequest.toIncomingMessage(request),
-      Either.match({
-        onLeft: (error) => resume(Effect.fail(error)),
-        onRight: (text) => resume(Effect.succeed(text))
-      })
-    )
-  ).pipe(
-    Effect.flatMap((text) =>
-      Effect.try({
-        try: (): unknown => JSON.parse(text),
-        catch: () => new InvalidRequest({ field: "body", allowed: "must be JSON" })
-      })
-    )
-  )
 
 const decodeRevoke = Schema.decodeUnknown(RevokeBody, { onExcessProperty: "error" })
 const revokeRule = new InvalidRequest({ field: "body", allowed: "must be { session } or { token }, one of them" })
@@ -133,7 +114,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
           readonly request: HttpServerRequest.HttpServerRequest
         }) =>
           answered(
-            body(request, bodies).pipe(
+            JsonBody.read(request, bodies).pipe(
               Effect.flatMap((json) => Effect.mapError(decode(json), invalid)),
               Effect.flatMap((sessions) => route(path.token, sessions)),
               Effect.flatMap((watching) => Effect.orDie(HttpServerResponse.json(watching)))
@@ -145,7 +126,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
         .handle("close", ({ path }) => answered(close(path.token)))
         .handleRaw("broadcast", ({ request }) =>
           answered(
-            body(request, bodies).pipe(
+            JsonBody.read(request, bodies).pipe(
               Effect.flatMap(broadcast),
               Effect.flatMap((connections) => Effect.orDie(HttpServerResponse.json({ connections }, { status: 202 })))
             )
@@ -153,7 +134,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
         )
         .handleRaw("revoke", ({ request }) =>
           answered(
-            body(request, bodies).pipe(
+            JsonBody.read(request, bodies).pipe(
               Effect.flatMap(revoke),
               Effect.flatMap((revoked) => Effect.orDie(HttpServerResponse.json({ connections: revoked })))
             )

@@ -1,4 +1,4 @@
-import type { InvalidSend } from "../domain/GatewayError.ts"
+import type { InvalidSend, RetainedNotFound } from "../domain/GatewayError.ts"
 import type {
   AppendError,
   ConnectionNotFound,
@@ -19,6 +19,7 @@ export type HttpError =
   | InvalidRequest
   | InvalidSend
   | PayloadTooLarge
+  | RetainedNotFound
   | SendError
   | SessionNotFound
   | RequestError
@@ -65,6 +66,8 @@ export const make = (error: HttpError): ErrorResponse => {
       return respond(404, "CONNECTION_NOT_FOUND", "no open connection has this token")
     case "TokenNotFound":
       return respond(404, "TOKEN_NOT_FOUND", "no connection has this token or request_id")
+    case "RetainedNotFound":
+      return respond(404, "RETAINED_NOT_FOUND", `nothing is retained under ${error.key}`)
     case "MethodNotAllowed":
       return respond(405, "METHOD_NOT_ALLOWED", `use ${error.allow}`, undefined, { Allow: error.allow })
     case "HeadConflict":

@@ -160,6 +160,7 @@ const routes: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\/v1\/sessions\/[^/]+\/stream$/, "GET"],
   [/^\/v1\/connections\/[^/]+\/(?:watch|unwatch)$/, "POST"],
   [/^\/v1\/(?:broadcast|revoke)$/, "POST"],
+  [/^\/v1\/retained\/[^/]+$/, "GET, PUT, DELETE"],
   [/^\/v1\/connections$/, "GET"],
   [/^\/v1\/connections\/[^/]+$/, "DELETE"],
   [/^\/v1\/dead-letters$/, "GET"],

@@ -8,6 +8,7 @@ import { api } from "../domain/Api.ts"
 import * as ConnectFlow from "../gateway/ConnectFlow.ts"
 import * as GatewayConnections from "../gateway/GatewayConnections.ts"
 import * as LocalGateway from "../gateway/LocalGateway.ts"
+import * as Retained from "../gateway/Retained.ts"
 import * as ConnectionRoutes from "../http/ConnectionRoutes.ts"
 import * as DeadLetterRoutes from "../http/DeadLetterRoutes.ts"
 import * as Listener from "../http/Listener.ts"
@@ -15,10 +16,12 @@ import * as OperationsRoutes from "../http/OperationsRoutes.ts"
 import * as PlatformErrors from "../http/PlatformErrors.ts"
 import * as Readiness from "../http/Readiness.ts"
 import * as RequestBodies from "../http/RequestBodies.ts"
+import * as RetainedRoutes from "../http/RetainedRoutes.ts"
 import * as SessionRoutes from "../http/SessionRoutes.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
 import * as JournalWriter from "../store/JournalWriter.ts"
 import * as MemoryConnectionJournal from "../store/memory/MemoryConnectionJournal.ts"
+import * as MemoryRetainedStore from "../store/memory/MemoryRetainedStore.ts"
 import * as MemoryStore from "../store/memory/MemoryStore.ts"
 import * as SqliteStore from "../store/sqlite/SqliteStore.ts"
 import * as StoreWriter from "../store/StoreWriter.ts"
@@ -26,7 +29,9 @@ import * as Listening from "./Listening.ts"
 import type { ServerConfig, StoreConfig } from "./ServerConfig.ts"
 
 const store = (config: StoreConfig) =>
-  config._tag === "Memory" ? Layer.merge(MemoryStore.layer, MemoryConnectionJournal.layer) : SqliteStore.layer(config)
+  config._tag === "Memory"
+    ? Layer.mergeAll(MemoryStore.layer, MemoryConnectionJournal.layer, MemoryRetainedStore.layer)
+    : SqliteStore.layer(config)
 
 const callbacks = ({ url, ...options }: ServerConfig["callback"]) =>
   url === undefined ? Callbacks.unconfigured : HttpCallbacks.layer({ ...options, url })
@@ -36,6 +41,7 @@ const routes = (options: Listener.Options) =>
     Layer.provide([
       SessionRoutes.layer,
       ConnectionRoutes.layer(options),
+      RetainedRoutes.layer(options),
       DeadLetterRoutes.layer,
       OperationsRoutes.layer
     ]),
@@ -62,6 +68,7 @@ export const layerWithStore = (config: ServerConfig) => {
     Layer.provide(RequestBodies.layer(http)),
     Layer.provideMerge(Readiness.layer({ isConfigured: config.callback.url !== undefined, ...config.gateway })),
     Layer.provideMerge(gateway(config)),
+    Layer.provideMerge(Retained.layer(config.gateway.profile)),
     Layer.provideMerge(ConnectionRegistry.layer(config.connection)),
     Layer.provideMerge(SessionRegistry.layer(config.session)),
     Layer.provide(StoreWriter.layer(config.writer))

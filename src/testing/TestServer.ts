@@ -3,6 +3,7 @@ import { Listening } from "../server/Listening.ts"
 import * as Server from "../server/Server.ts"
 import * as ServerConfig from "../server/ServerConfig.ts"
 import * as MemoryConnectionJournal from "../store/memory/MemoryConnectionJournal.ts"
+import * as MemoryRetainedStore from "../store/memory/MemoryRetainedStore.ts"
 
 /** A real server on a free port, until its layer closes: requests reach it over sockets, so its tests need real time. */
 export class TestServer extends Context.Tag("sluice/testing/TestServer")<TestServer, { readonly url: string }>() {}
@@ -39,9 +40,15 @@ const fromListening = Layer.effect(
 /** In memory unless `overrides.store` says otherwise. */
 export const layer = (overrides?: Overrides) => Layer.provide(fromListening, Server.layer(config(overrides)))
 
-/** The same over an `EventStore` of one's own; its journal of connections is in memory. */
+/** The same over an `EventStore` of one's own; its journal of connections and its retained events are in memory. */
 export const layerWithStore = (overrides?: Overrides) =>
-  Layer.provide(fromListening, Layer.provide(Server.layerWithStore(config(overrides)), MemoryConnectionJournal.layer))
+  Layer.provide(
+    fromListening,
+    Layer.provide(
+      Server.layerWithStore(config(overrides)),
+      Layer.merge(MemoryConnectionJournal.layer, MemoryRetainedStore.layer)
+    )
+  )
 
 /** `layer` for a test that starts and stops servers itself: each lives as long as the scope that it is made in. */
 export const make = (overrides?: Overrides) =>

@@ -137,7 +137,7 @@ export const make = async (root: string, steps: ReadonlyArray<Step>) => {
   const look = async (name: string, expected: string) => {
     const terminal = running.get(name)
     if (terminal === undefined) throw new Error(`No block before was marked <!-- runs: ${name} -->`)
-    if (!(await wait(() => matches(expected, unseen(terminal)), 10_000)))
+    if (!(await wait(() => matches(expected, unseen(terminal)), patience)))
       throw unlike(expected, unseen(terminal), terminal)
     terminal.looked = terminal.output().length
   }

@@ -68,7 +68,19 @@ const connections = Effect.gen(function* () {
   yield* sql`create index connections_died on connections (died_at) where died_at is not null`
 })
 
-const migrations = { "0001_init": init, "0002_connections": connections }
+/** `bytes` is what its key, name and data weigh: added up without touching the overflow pages of `data`. */
+const retained = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`create table retained (
+    key text primary key,
+    at integer not null,
+    bytes integer not null,
+    name text not null,
+    data text not null
+  ) strict`
+})
+
+const migrations = { "0001_init": init, "0002_connections": connections, "0003_retained": retained }
 
 const migrate = Effect.gen(function* () {
   yield* SqliteMigrator.run({ loader: SqliteMigrator.fromRecord(migrations), table: "migrations" })

@@ -5,6 +5,7 @@ import type SQLite from "better-sqlite3"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { ConnectionJournal } from "../ConnectionJournal.ts"
 import { EventStore } from "../EventStore.ts"
+import { RetainedStore } from "../RetainedStore.ts"
 import * as StoreOpenError from "../StoreOpenError.ts"
 import * as Migrations from "./Migrations.ts"
 import * as SqliteConnection from "./SqliteConnection.ts"
@@ -12,6 +13,7 @@ import * as SqliteConnectionJournal from "./SqliteConnectionJournal.ts"
 import { attempt } from "./SqliteFailure.ts"
 import * as SqliteLog from "./SqliteLog.ts"
 import * as SqliteOwnership from "./SqliteOwnership.ts"
+import * as SqliteRetainedStore from "./SqliteRetainedStore.ts"
 import * as SqliteRetention from "./SqliteRetention.ts"
 import * as SqliteSessions from "./SqliteSessions.ts"
 
@@ -65,10 +67,18 @@ export const make = (db: SQLite.Database): typeof EventStore.Service => {
   })
 }
 
-/** Log and journal in one file. Fails with a line for the operator when it cannot serve, or is in use by another server. */
-export const layer = (options: Options): Layer.Layer<EventStore | ConnectionJournal, StoreOpenError.StoreOpenError> =>
+/**
+ * Log, journal and retained events in one file. Fails with a line for the operator when it cannot serve, or is in use by
+ * another server.
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<EventStore | ConnectionJournal | RetainedStore, StoreOpenError.StoreOpenError> =>
   Layer.scopedContext(
     Effect.map(open(options), (db) =>
-      Context.make(EventStore, make(db)).pipe(Context.add(ConnectionJournal, SqliteConnectionJournal.make(db)))
+      Context.make(EventStore, make(db)).pipe(
+        Context.add(ConnectionJournal, SqliteConnectionJournal.make(db)),
+        Context.add(RetainedStore, SqliteRetainedStore.make(db))
+      )
     )
   )
