@@ -93,7 +93,7 @@ describe("SqliteConnectionJournal", () => {
         Effect.gen(function* () {
           const { db, store } = yield* opened(filename)
           yield* store.commit([BatchFixture.ofNumbers("a", 1, 3)])
-          db.exec("drop table connections; delete from migrations where migration_id = 2")
+          db.exec("drop table connections; drop table retained; delete from migrations where migration_id > 1")
         })
       )
       const { journal, store } = yield* opened(filename)
