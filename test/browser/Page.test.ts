@@ -48,14 +48,19 @@ describe("the page at /", () => {
     })
   )
 
-  it.scopedLive("begins with a session that does not exist yet", () =>
-    Effect.gen(function* () {
-      const { page, server } = yield* opened({}, [])
-      const { epoch } = yield* Requests.add(server, "s", { data: "now it does" })
-      yield* reaches(page, `${epoch}.1`, 1)
-      assert.deepEqual(yield* page.run(rows), ["now it does"])
-    })
-  )
+  for (const [what, event] of [
+    ["an event", { data: "now it does" }],
+    ["an event of a name that nobody listens to", { name: "unheard", data: "now it does" }]
+  ] as const) {
+    it.scopedLive(`begins with a session that does not exist yet, with ${what}`, () =>
+      Effect.gen(function* () {
+        const { page, server } = yield* opened({}, [])
+        const { epoch } = yield* Requests.add(server, "s", event)
+        yield* reaches(page, `${epoch}.1`, 1)
+        assert.match(String(yield* page.run(rows)), /now it does$/)
+      })
+    )
+  }
 
   it.scopedLive("tells of what was not replayed, and loads it when asked to (promise 5)", () =>
     Effect.gen(function* () {
