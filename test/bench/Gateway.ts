@@ -51,10 +51,12 @@ const audienceOf = (
     return { posts, readers }
   })
 
+const fewOf = (server: Server) => audienceOf("few", server, { count: streams, inFlight: 64 })
+
 const send =
   (outcome: typeof rate) =>
   async (server: Server, backend: Backend): Promise<Outcome> => {
-    const audience = await audienceOf("few", server, { count: streams, inFlight: 64 })
+    const audience = await fewOf(server)
     const tokens = Array.from({ length: streams }, (_, index) => backend.tokenOf(pathIn("few", server, index)))
     const toEach = (isMarked: boolean) => tokens.map((token) => Producers.send({ token }, isMarked))
     const traffic = { plain: toEach(false), last: toEach(true), watchersEach: 1, seconds }
@@ -80,7 +82,7 @@ const broadcast =
   async (server: Server): Promise<Outcome> =>
     Audience.saturate(server, await crowdOf(server), toAll, outcome)
 
-const durable = { baselines: ["rawGateway"], against: ["power", "process"] } as const
+const durable = { baselines: ["rawGateway"], against: ["power", "process"], seconds: 4 } as const
 /** Nothing is stored. */
 const passing = { baselines: ["rawGateway"], against: ["power"] } as const
 
@@ -93,6 +95,9 @@ export const measures: HotPath = [
     unit: "connects/s",
     better: "more",
     note: "Gateway, connects: 1,000 streams, 128 at a time, until each has its first bytes; the backend, in the load process, says yes at once. Sluice journals each connect before it asks and each end before it tells; raw journals nothing.",
+    prepare: async (server, backend) => {
+      await visit(server, backend)
+    },
     run: async (server, backend) => rate(connects, (await visit(server, backend)).arrival)
   },
   {
@@ -114,6 +119,9 @@ export const measures: HotPath = [
     unit: "sends/s",
     better: "more",
     note: "Sends: events of 128 bytes to each of 1,000 streams in turn, one per POST, until all are delivered.",
+    prepare: async (server) => {
+      await fewOf(server)
+    },
     run: send(rate)
   },
   {

@@ -6,7 +6,7 @@ import type { Figures } from "./Table.ts"
 /** The first round warms up and does not count. */
 const rounds = 5
 /** Seconds a measure may take. No round begins that would end later, as long as one has counted. */
-const budget = (measure: Measure): number => kindsOf(measure).length * (measure.isFresh ? 4 : 2.2)
+const budget = (measure: Measure): number => kindsOf(measure).length * (measure.seconds ?? (measure.isFresh ? 4 : 2.2))
 
 const kindsOf = (measure: Measure): ReadonlyArray<ServerKind> => [...measure.baselines, ...measure.against]
 

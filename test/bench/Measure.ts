@@ -39,6 +39,8 @@ export interface Measure {
   readonly note?: string
   /** The value is a ratio by itself: shown as it is, not divided by the baseline's. */
   readonly isRatio?: boolean
+  /** What its runs with one server may take together, where that is more than for most. */
+  readonly seconds?: number
   /** Every run gets a server that nobody has used. */
   readonly isFresh?: boolean
   /** Once for each server, before its first run. */
