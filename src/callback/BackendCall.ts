@@ -7,7 +7,7 @@ import {
   BackendUnavailable,
   type CallbackError
 } from "./Callbacks.ts"
-import * as Problem from "./Problem.ts"
+import * as Problem from "../domain/Problem.ts"
 
 /** The body of a 2xx answer; `undefined` when it had more bytes than are kept. */
 export type Answer = string | undefined

@@ -12,6 +12,14 @@ export interface DisconnectCall extends ConnectCall {
   readonly reason: DisconnectReason
 }
 
+/** A message to a session. `data` is JSON text; `token` that of the connection that the sender named. */
+export interface MessageCall {
+  readonly session: string
+  readonly id: string
+  readonly data: string
+  readonly token: string | null
+}
+
 /** The backend answered with a status that is neither 2xx nor 3xx: it said no. `reason` is its reason phrase, perhaps empty. */
 export class BackendRefused extends Data.TaggedError("BackendRefused")<{
   readonly status: number
@@ -45,6 +53,8 @@ export class Callbacks extends Context.Tag("sluice/callback/Callbacks")<
     readonly connect: (call: ConnectCall) => Effect.Effect<ConnectAnswer.ConnectAnswer, CallbackError>
     /** Success: the backend answered 2xx. */
     readonly disconnect: (call: DisconnectCall) => Effect.Effect<void, CallbackError>
+    /** As `disconnect`. */
+    readonly message: (call: MessageCall) => Effect.Effect<void, CallbackError>
   }
 >() {}
 
@@ -53,5 +63,5 @@ export const unconfigured: Layer.Layer<Callbacks> = Layer.sync(Callbacks, () => 
   const unavailable = Effect.fail(
     new BackendUnavailable({ mayHaveAccepted: false, problem: "CALLBACK_URL is not set" })
   )
-  return Callbacks.of({ connect: () => unavailable, disconnect: () => unavailable })
+  return Callbacks.of({ connect: () => unavailable, disconnect: () => unavailable, message: () => unavailable })
 })

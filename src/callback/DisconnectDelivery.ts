@@ -11,7 +11,7 @@ export const pace = Schedule.exponential("1 second").pipe(
 )
 
 /** For an hour (design §6): the last wait, of a minute at most, begins within 59 minutes. */
-const patience = Schedule.upTo(pace, "59 minutes")
+export const patience = Schedule.upTo(pace, "59 minutes")
 
 const answered = (error: CallbackError): string => {
   switch (error._tag) {

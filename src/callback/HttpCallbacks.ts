@@ -35,14 +35,16 @@ const constantHeaders = ({ secret, sendSecret, url }: Options): ReadonlyArray<st
 
 /** At 10 ms an answer these are 25,000 connects a second. */
 const connectSockets = 256
-/** Of their own: a storm of disconnects, or a backend that hangs on them, holds up no connect. */
+/** Of their own: a storm of disconnects, or a backend that hangs on them, holds up no connect; nor does one of messages. */
 const disconnectSockets = 128
+const messageSockets = 64
 
 export const make = (options: Options) =>
   Effect.gen(function* () {
     const { timeout, url } = options
     const connects = yield* BackendPool.make(url, timeout, { sockets: connectSockets, isPatient: false })
     const disconnects = yield* BackendPool.make(url, timeout, { sockets: disconnectSockets, isPatient: true })
+    const messages = yield* BackendPool.make(url, timeout, { sockets: messageSockets, isPatient: true })
     const clock = yield* Effect.clock
     const constant = constantHeaders(options)
     const { secret } = options
@@ -79,6 +81,11 @@ export const make = (options: Options) =>
         return Effect.asVoid(
           post(disconnects, `{"action":"disconnect","reason":"${reason}","token":${name},"request":${request}}`)
         )
+      },
+
+      message: ({ data, id, session, token }) => {
+        const named = `"session":"${session}","id":${JSON.stringify(id)},"data":${data},"token":${JSON.stringify(token)}`
+        return Effect.asVoid(post(messages, `{"action":"message",${named}}`))
       }
     })
   })

@@ -6,6 +6,7 @@ import { type CommandError, misused } from "./CommandError.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 
 const usage = `usage: sluice [serve] [flags]         serve sessions
+       sluice run SESSION -- COMMAND  run a command, its output being a session
        sluice append SESSION [flags]  append the lines of standard input
        sluice tail SESSION [flags]    print events as they come
        sluice COMMAND --help          what a command takes
@@ -20,6 +21,7 @@ interface Command {
 /** Loaded when asked for: a client needs no store, and each start is felt. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => import("./serve.ts"),
+  run: () => import("./run.ts"),
   append: () => import("./append.ts"),
   tail: () => import("./tail.ts")
 }
@@ -68,7 +70,7 @@ onSignal("SIGTERM", 143)
 const codeOf = <E, A>(exit: Exit.Exit<E, A>): number => {
   if (Exit.isSuccess(exit)) return typeof exit.value === "number" ? exit.value : 0
   // A signal is the ordinary end of a server; other commands had not done yet.
-  if (Cause.isInterruptedOnly(exit.cause)) return name === "serve" ? 0 : (signalled ?? 1)
+  if (Cause.isInterruptedOnly(exit.cause)) return name === "serve" || name === "run" ? 0 : (signalled ?? 1)
   process.stderr.write(`sluice: ${Cause.pretty(exit.cause)}\n`)
   return 1
 }

@@ -176,10 +176,12 @@ export class Connection implements Ear, Expiring, Flushed {
   sessionEnded(seam: LiveSeam, reason: "ended" | "deleted" | "failed"): void {
     if (reason === "failed") return this.dismiss("error", 1000)
     this.flush(this.house.now())
-    const end = () => this.end(seam, reason)
+    // What it has not got yet is in the log, and is read first; then this is called again.
+    if (reason === "ended" && seam.mode === "log" && !seam.isOver) return
+    const end = () => this.sessionEnded(seam, reason)
     // Its last events wait for the socket: they come first.
     if (seam.mode === "live" && this.outgoing.count > 0) this.lastWords = [...this.lastWords, end]
-    else end()
+    else this.end(seam, reason)
   }
 
   /** Ends it, with a word to the client where it has control frames. `retry` in milliseconds. */

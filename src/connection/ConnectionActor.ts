@@ -27,7 +27,8 @@ const written = (connection: Connection, seam: LiveSeam, page: Option.Option<Pag
     connection.writeGap(seam, gap)
   }
   if (Option.isSome(page)) connection.writePage(seam, epoch, page.value.last, page.value.frames)
-  if (seam.goLive()) connection.write(ControlFrame.live({ session: seam.actor.session, cursor: seam.cursor }))
+  if (seam.isOver) connection.sessionEnded(seam, "ended")
+  else if (seam.goLive()) connection.write(ControlFrame.live({ session: seam.actor.session, cursor: seam.cursor }))
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Flushed, House } from "./House.ts"
 import * as Opening from "./Opening.ts"
 import * as Outgoing from "./Outgoing.ts"
 import type { Form } from "../session/LogReader.ts"
+import { Ownership } from "./Ownership.ts"
 import { Preface } from "./Preface.ts"
 import type { Terms } from "./Pulse.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
@@ -96,6 +97,10 @@ export class ConnectionRegistry extends Context.Tag("sluice/connection/Connectio
     readonly retain: (key: string, encoded: Broadcast.Encoded) => number
     /** New connections are not told it any more. */
     readonly release: (key: string) => void
+    /** The connection owns the session for writing from now on; the former owner is told (design §5). */
+    readonly own: (token: string, session: SessionId) => Effect.Effect<void, ConnectionNotFound>
+    /** The sessions that it owns. */
+    readonly owned: (token: string) => Effect.Effect<ReadonlyArray<SessionId>, ConnectionNotFound>
     readonly size: () => number
     /** From now on streams end as they begin. Says `sluice.bye` to all open ones; done when all have ended. */
     readonly drain: Effect.Effect<void>
@@ -114,6 +119,7 @@ export const make = (options: Options = defaults) =>
     const deadlines = yield* Deadlines.make
     const connections = new Map<string, Connection>()
     const preface = new Preface()
+    const ownership = new Ownership()
     const fibers = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(fibers)<never>()
     let draining = false
@@ -163,6 +169,7 @@ export const make = (options: Options = defaults) =>
       const hello = Opening.hello(form, { ...greeting, ...problem }, told)
       const rest = events + told.map(({ text }) => text).join("")
       connection.begin(hello, preface.of(Broadcast.kindOf(connection)), rest)
+      Opening.end(connection, opened)
     }
 
     const start = (
@@ -176,6 +183,7 @@ export const make = (options: Options = defaults) =>
       const fiber = fork(
         ConnectionActor.run(connection, open, sessions, (reason) => {
           connections.delete(token)
+          ownership.release(token)
           counted()
           ended(reason)
         })
@@ -259,6 +267,15 @@ export const make = (options: Options = defaults) =>
       },
 
       release: (key) => preface.delete(key),
+
+      own: (token, session) =>
+        Effect.map(find(token), () => {
+          const former = ownership.take(token, session)
+          const connection = former === undefined ? undefined : connections.get(former)
+          if (connection?.terms.isControlled) connection.write(ControlFrame.owner({ session, owner: false }))
+        }),
+
+      owned: (token) => Effect.map(find(token), () => ownership.of(token)),
 
       size: () => connections.size,
 

@@ -6,6 +6,7 @@ import * as VectorCursor from "../protocol/VectorCursor.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 import type { Watcher } from "../session/Watcher.ts"
 import type { Batch } from "../store/Batch.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
 
 /** What a seam needs of its connection. */
 export interface Ear {
@@ -29,6 +30,8 @@ export class LiveSeam implements Watcher {
   /** `undefined` until the session exists. */
   epoch: string | undefined
   seq: number
+  /** Where it was at the last tick of the periodic sync that looked at it. */
+  private syncedAt: number
   private readonly ear: Ear
   private entry = ""
   private entrySeq = -1
@@ -38,6 +41,7 @@ export class LiveSeam implements Watcher {
     this.actor = actor
     this.epoch = actor.log.epoch
     this.seq = plan.after
+    this.syncedAt = plan.after
     this.ear = ear
     if (plan.after >= actor.head) this.mode = "live"
     actor.watch(this)
@@ -75,10 +79,27 @@ export class LiveSeam implements Watcher {
     this.toLog()
   }
 
+  sync(isLookedAfter: boolean): boolean {
+    if (this.mode === "ended" || this.seq >= this.actor.head) return false
+    const isStuck = this.seq === this.syncedAt
+    this.syncedAt = this.seq
+    if (isStuck && isLookedAfter) {
+      Metrics.synced.unsafeUpdate(1, [])
+      if (this.mode === "live") this.toLog()
+      else this.ear.readSoon()
+    }
+    return true
+  }
+
   toLog(): void {
     if (this.mode !== "live") return
     this.mode = "log"
     this.ear.readSoon()
+  }
+
+  /** Nothing can follow what was written. */
+  get isOver(): boolean {
+    return this.actor.state === "ENDED" && this.seq >= this.actor.head
   }
 
   /** The synchronous step. True: live from now on. */

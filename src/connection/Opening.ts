@@ -31,7 +31,8 @@ export const begin = (form: Form, { actor, position }: Wish, replayCap: number, 
   const seam = new LiveSeam(actor, plan, ear)
   const id = form === "single" ? Cursor.format(seam.place) : undefined
   const gap = plan.gap === undefined ? "" : ControlFrame.gap(seam.gap(plan.gap), id)
-  const live = seam.mode === "live" ? ControlFrame.live({ session: actor.session, cursor: seam.cursor }) : ""
+  const live =
+    seam.mode === "live" && !seam.isOver ? ControlFrame.live({ session: actor.session, cursor: seam.cursor }) : ""
   return {
     seam,
     text: gap + live,
@@ -45,6 +46,11 @@ export const begin = (form: Form, { actor, position }: Wish, replayCap: number, 
       mode: plan.mode
     }
   }
+}
+
+/** Once it is said where each session begins: those that are over already have their end. */
+export const end = (ear: Ear, opened: ReadonlyArray<Opened>): void => {
+  for (const { seam } of opened) if (seam.isOver) ear.sessionEnded(seam, "ended")
 }
 
 const placeOf = (seam: LiveSeam, position: ReplayPlan.Position): Cursor.Cursor => {

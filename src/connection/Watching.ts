@@ -54,6 +54,7 @@ export const add = (
     const opened = Array.from(fresh.values(), (wish) => Opening.begin("many", wish, replayCap, connection))
     connection.seams = [...connection.seams, ...opened.map(({ seam }) => seam)]
     connection.write(opened.map(({ text }) => text).join(""))
+    Opening.end(connection, opened)
     connection.readSoon()
     return connection.isOpen
       ? Effect.succeed(watching(connection))

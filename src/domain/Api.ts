@@ -51,6 +51,42 @@ export const WatchBody = Schema.Struct({
   ).pipe(Schema.minItems(1), Schema.maxItems(100))
 })
 
+/** Where a session is to go, and why: for the log. `token`: of the connection that asks, which owns the session by it. */
+export const StateBody = Schema.Struct({
+  state: SessionState,
+  reason: Schema.optionalWith(
+    Schema.String.pipe(Schema.maxLength(256, { message: () => "must have at most 256 characters" })),
+    { exact: true }
+  ),
+  token: Schema.optionalWith(Schema.String, { exact: true })
+})
+
+/** The client's own id of a message: the same again is the same message. `token`: as in `StateBody`. */
+const messageId = Schema.String.pipe(
+  Schema.pattern(/^[^\p{Cc}]{1,128}$/u, { message: () => "must be 1 to 128 characters, no control characters" })
+)
+
+const Message = Schema.Struct({ id: messageId, data: Schema.Unknown })
+
+export const MessageBody = Schema.Struct({
+  ...Message.fields,
+  token: Schema.optionalWith(Schema.String, { exact: true })
+})
+
+/** To interrupt or to stop, perhaps with something to say. */
+export const AskBody = Schema.Struct({
+  message: Schema.optionalWith(Message, { exact: true }),
+  token: Schema.optionalWith(Schema.String, { exact: true })
+})
+
+/** It is in the log at `seq`, and what becomes of it will be. `id`: of the message. */
+export const Accepted = Schema.Struct({
+  id: Schema.optionalWith(Schema.String, { exact: true }),
+  session: SessionId,
+  seq: Schema.NonNegativeInt,
+  accepted: Schema.Literal(true)
+})
+
 export const Watching = Schema.Struct({ watching: Schema.Array(SessionId) })
 
 export const Ready = Schema.Struct({
@@ -140,6 +176,21 @@ const sessions = HttpApiGroup.make("sessions")
 
 const token = HttpApiSchema.param("token", Schema.String)
 
+const life = HttpApiGroup.make("life")
+  .add(HttpApiEndpoint.put("move")`/v1/sessions/${id}/state`.setPayload(StateBody).addSuccess(SessionSummary))
+  .add(
+    HttpApiEndpoint.post("message")`/v1/sessions/${id}/messages`
+      .setPayload(MessageBody)
+      .addSuccess(Accepted, { status: 202 })
+  )
+  .add(
+    HttpApiEndpoint.post("interrupt")`/v1/sessions/${id}/interrupt`
+      .setPayload(AskBody)
+      .addSuccess(Accepted, { status: 202 })
+  )
+  .add(HttpApiEndpoint.post("stop")`/v1/sessions/${id}/stop`.setPayload(AskBody).addSuccess(Accepted, { status: 202 }))
+  .add(HttpApiEndpoint.post("suspend")`/v1/connections/${token}/suspend`.addSuccess(HttpApiSchema.NoContent))
+
 const connections = HttpApiGroup.make("connections")
   .add(HttpApiEndpoint.post("watch")`/v1/connections/${token}/watch`.setPayload(WatchBody).addSuccess(Watching))
   .add(HttpApiEndpoint.post("unwatch")`/v1/connections/${token}/unwatch`.setPayload(WatchBody).addSuccess(Watching))
@@ -185,4 +236,10 @@ const operations = HttpApiGroup.make("operations")
       .addSuccess(Ready, { status: 503 })
   )
 
-export const api = HttpApi.make("sluice").add(sessions).add(connections).add(retained).add(deadLetters).add(operations)
+export const api = HttpApi.make("sluice")
+  .add(sessions)
+  .add(life)
+  .add(connections)
+  .add(retained)
+  .add(deadLetters)
+  .add(operations)

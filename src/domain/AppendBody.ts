@@ -1,5 +1,6 @@
 import { Either, Schema } from "effect"
 import { maxEvents, maxNameLength, type NewEvent, nameProblem } from "./Event.ts"
+import * as Json from "./Json.ts"
 import { InvalidRequest, PayloadTooLarge } from "./SessionError.ts"
 
 /** The deepest nesting of `data` (design §10). */
@@ -17,31 +18,26 @@ export const AppendBody = Schema.Union(
 )
 
 type Failure = InvalidRequest | PayloadTooLarge
-type Json = Readonly<Record<string, unknown>>
-
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
-
-const isTooDeep = (value: unknown, left: number): boolean => {
-  if (typeof value !== "object" || value === null) return false
-  if (left === 0) return true
-  return Object.values(value).some((inner) => isTooDeep(inner, left - 1))
-}
-
 const invalid = (field: string, allowed: string): Either.Either<never, Failure> =>
   Either.left(new InvalidRequest({ field, allowed }))
 
+/** What is wrong with the nesting of a JSON value, if anything. */
+export const depthProblem = (value: unknown, field: string): InvalidRequest | undefined =>
+  typeof value !== "string" && Json.isTooDeep(value, maxDepth)
+    ? new InvalidRequest({ field, allowed: `must not be nested deeper than ${maxDepth}` })
+    : undefined
+
 /** One event that was parsed already; `at` is its place in the body, empty for the body itself. */
 export const readEvent = (value: unknown, at: string, maxEventBytes: number): Either.Either<NewEvent, Failure> => {
-  if (!isObject(value)) return invalid(at || "body", "must be an object with data and an optional name")
+  if (!Json.isObject(value)) return invalid(at || "body", "must be an object with data and an optional name")
   const { name, data } = value
   const path = at && `${at}.`
   if (name !== undefined && typeof name !== "string") return invalid(`${path}name`, "must be a string")
   const problem = name === undefined ? undefined : nameProblem(name)
   if (problem !== undefined) return invalid(`${path}name`, problem)
   if (data === undefined) return invalid(`${path}data`, "must be present: any JSON value")
-  if (typeof data !== "string" && isTooDeep(data, maxDepth)) {
-    return invalid(`${path}data`, `must not be nested deeper than ${maxDepth}`)
-  }
+  const depth = depthProblem(data, `${path}data`)
+  if (depth !== undefined) return Either.left(depth)
   const text = typeof data === "string" ? data : JSON.stringify(data)
   // UTF-8 needs at most three bytes for a UTF-16 unit: most events are settled without counting.
   if (text.length * 3 > maxEventBytes && Buffer.byteLength(text) > maxEventBytes) {
@@ -65,20 +61,11 @@ const readEvents = (
   return Either.right(events)
 }
 
-/** Free of throws: the parser of the platform reports broken text by throwing, and only by that. */
-const parseJson = (text: string): Either.Either<unknown, string> => {
-  try {
-    return Either.right(JSON.parse(text))
-  } catch (error) {
-    return Either.left(error instanceof Error ? error.message : String(error))
-  }
-}
-
 /** One event, or `{ events: [...] }` of 1 to 1,000. All or nothing: one invalid member refuses the whole body. */
 export const parse = (text: string, maxEventBytes: number): Either.Either<ReadonlyArray<NewEvent>, Failure> => {
-  const json = parseJson(text)
+  const json = Json.parse(text)
   if (Either.isLeft(json)) return invalid("body", `must be JSON: ${json.left.slice(0, 120)}`)
-  if (isObject(json.right) && "events" in json.right) {
+  if (Json.isObject(json.right) && "events" in json.right) {
     const { events } = json.right
     if (!Array.isArray(events)) return invalid("events", `must be an array of 1 to ${maxEvents} events`)
     return readEvents(events, (index) => `events[${index}]`, maxEventBytes)
@@ -92,7 +79,7 @@ export const parseNdjson = (text: string, maxEventBytes: number): Either.Either<
   const lines: Array<number> = []
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue
-    const json = parseJson(line)
+    const json = Json.parse(line)
     if (Either.isLeft(json)) return invalid(`line ${index + 1}`, `must be JSON: ${json.left.slice(0, 120)}`)
     values.push(json.right)
     lines.push(index + 1)

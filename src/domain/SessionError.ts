@@ -1,5 +1,6 @@
 import { Data } from "effect"
 import type * as Cursor from "../protocol/Cursor.ts"
+import type { SessionState } from "./Session.ts"
 
 /** The input names something that is not allowed. Nothing was stored; another try with the same input fails again. */
 export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
@@ -26,6 +27,25 @@ export class SessionNotFound extends Data.TaggedError("SessionNotFound")<{ reado
 /** The session is over: no event can follow. */
 export class SessionEnded extends Data.TaggedError("SessionEnded")<{ readonly session: string }> {}
 
+/** The session does not move from where it is to where it was asked to go: `Lifecycle` has the table. Nothing changed. */
+export class InvalidTransition extends Data.TaggedError("InvalidTransition")<{
+  readonly session: string
+  readonly from: SessionState
+  readonly to: SessionState
+}> {}
+
+/** No process works for the session: there is nothing to interrupt or to stop. */
+export class NothingRuns extends Data.TaggedError("NothingRuns")<{ readonly session: string }> {}
+
+/** A process works for the session already. */
+export class AlreadyRuns extends Data.TaggedError("AlreadyRuns")<{ readonly session: string }> {}
+
+/** The message id was used before with another content. */
+export class MessageConflict extends Data.TaggedError("MessageConflict")<{
+  readonly session: string
+  readonly id: string
+}> {}
+
 export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly token: string }> {}
 
 /** The head is not where the producer believed it to be: read from `head` and decide anew. */
@@ -46,6 +66,7 @@ export class Overloaded extends Data.TaggedError("Overloaded")<{
     | "callback window"
     | "gateway"
     | "memory for request bodies"
+    | "queue of messages"
 }> {}
 
 /** The actor died with the append in hand: the outcome is unknown. Try again with the same idempotency key. */
@@ -60,5 +81,13 @@ export class StoreError extends Data.TaggedError("StoreError")<{
   readonly cause: unknown
 }> {}
 
-/** Every way in which an append can fail. */
-export type AppendError = SessionEnded | HeadConflict | KeyConflict | Overloaded | SessionInterrupted | StoreError
+/** Every way in which an append can fail. `InvalidTransition` and `SessionNotFound` are of those that move a session. */
+export type AppendError =
+  | SessionEnded
+  | SessionNotFound
+  | InvalidTransition
+  | HeadConflict
+  | KeyConflict
+  | Overloaded
+  | SessionInterrupted
+  | StoreError

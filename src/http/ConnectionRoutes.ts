@@ -1,7 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { Connection } from "../connection/Connection.ts"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { watching } from "../connection/Watching.ts"
@@ -14,17 +14,6 @@ import * as JsonBody from "./JsonBody.ts"
 import { answered } from "./PlatformErrors.ts"
 import { RequestBodies } from "./RequestBodies.ts"
 import { position } from "./StreamRequest.ts"
-
-const decode = Schema.decodeUnknown(WatchBody)
-
-/** The first field that is wrong, in the contract's form. */
-const invalid = (error: ParseResult.ParseError): InvalidRequest => {
-  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  return new InvalidRequest({
-    field: issue?.path.map(String).join(".") || "body",
-    allowed: issue?.message ?? "is not valid"
-  })
-}
 
 const decodeRevoke = Schema.decodeUnknown(RevokeBody, { onExcessProperty: "error" })
 const revokeRule = new InvalidRequest({ field: "body", allowed: "must be { session } or { token }, one of them" })
@@ -72,7 +61,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
       const broadcast = (json: unknown) =>
         Effect.gen(function* () {
           const { data, name } = yield* AppendBody.readEvent(json, "", options.maxEventBytes)
-          const { service } = yield* Effect.mapError(Schema.decodeUnknown(BroadcastBody)(json), invalid)
+          const { service } = yield* Effect.mapError(Schema.decodeUnknown(BroadcastBody)(json), JsonBody.invalid)
           return yield* gateway.broadcast({ name: name === "message" ? undefined : name, data }, service)
         })
 
@@ -114,8 +103,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
           readonly request: HttpServerRequest.HttpServerRequest
         }) =>
           answered(
-            JsonBody.read(request, bodies).pipe(
-              Effect.flatMap((json) => Effect.mapError(decode(json), invalid)),
+            JsonBody.readAs(WatchBody, request, bodies).pipe(
               Effect.flatMap((sessions) => route(path.token, sessions)),
               Effect.flatMap((watching) => Effect.orDie(HttpServerResponse.json(watching)))
             )

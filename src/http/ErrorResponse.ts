@@ -3,6 +3,8 @@ import type {
   AppendError,
   ConnectionNotFound,
   InvalidRequest,
+  MessageConflict,
+  NothingRuns,
   PayloadTooLarge,
   SessionNotFound
 } from "../domain/SessionError.ts"
@@ -18,6 +20,8 @@ export type HttpError =
   | ConnectionNotFound
   | InvalidRequest
   | InvalidSend
+  | MessageConflict
+  | NothingRuns
   | PayloadTooLarge
   | RetainedNotFound
   | SendError
@@ -79,6 +83,16 @@ export const make = (error: HttpError): ErrorResponse => {
       })
     case "KeyConflict":
       return respond(409, "CONFLICT", "this Idempotency-Key was used with another body")
+    case "MessageConflict":
+      return respond(409, "CONFLICT", `the message id ${error.id} was used with another content`)
+    case "InvalidTransition":
+      return respond(409, "INVALID_TRANSITION", `a session does not move from ${error.from} to ${error.to}`, {
+        session: error.session,
+        from: error.from,
+        to: error.to
+      })
+    case "NothingRuns":
+      return respond(409, "NOTHING_RUNS", `no process works for session ${error.session}`)
     case "SessionEnded":
       return respond(409, "SESSION_ENDED", `session ${error.session} has ended`)
     case "PayloadTooLarge":

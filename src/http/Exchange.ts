@@ -30,6 +30,12 @@ export class Exchange {
     this.response.end(body)
   }
 
+  /** A status without a body. */
+  empty(status: number): void {
+    this.response.writeHead(status, this.cors)
+    this.response.end()
+  }
+
   /** A defect in a step ends this request alone: thrown from a callback of Node it would end the process (promise 6). */
   contain(step: () => void): void {
     try {

@@ -18,6 +18,7 @@ import * as Paths from "../protocol/Paths.ts"
 import type { Append } from "../session/Append.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as AppendRoute from "./AppendRoute.ts"
+import * as EndedStream from "./EndedStream.ts"
 import { Exchange, type Headers } from "./Exchange.ts"
 import * as GatewayRoutes from "./GatewayRoutes.ts"
 import * as Guard from "./Guard.ts"
@@ -56,7 +57,9 @@ export const make = (options: Options) =>
     const clock = yield* Effect.clock
     const fork = yield* FiberSet.makeRuntime<never>()
     const guard = Guard.make(options)
-    const streams = StreamRoutes.make(connections, () => clock.unsafeCurrentTimeMillis())
+    const streams = StreamRoutes.make(connections, EndedStream.make(sessions, fork), () =>
+      clock.unsafeCurrentTimeMillis()
+    )
     const app = yield* HttpRouter.withRouterConfig(HttpApiBuilder.httpApp, { maxParamLength: 512 })
     const platform = yield* NodeHttpServer.makeHandler(app)
 
@@ -158,7 +161,9 @@ const routes: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\/v1\/sessions\/[^/]+$/, "GET, DELETE"],
   [/^\/v1\/sessions\/[^/]+\/events$/, "GET, POST"],
   [/^\/v1\/sessions\/[^/]+\/stream$/, "GET"],
-  [/^\/v1\/connections\/[^/]+\/(?:watch|unwatch)$/, "POST"],
+  [/^\/v1\/sessions\/[^/]+\/state$/, "PUT"],
+  [/^\/v1\/sessions\/[^/]+\/(?:messages|interrupt|stop)$/, "POST"],
+  [/^\/v1\/connections\/[^/]+\/(?:watch|unwatch|suspend)$/, "POST"],
   [/^\/v1\/(?:broadcast|revoke)$/, "POST"],
   [/^\/v1\/retained\/[^/]+$/, "GET, PUT, DELETE"],
   [/^\/v1\/connections$/, "GET"],

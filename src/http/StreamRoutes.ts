@@ -5,6 +5,7 @@ import type { StreamSocket } from "../connection/StreamSocket.ts"
 import type { SessionId } from "../domain/Session.ts"
 import type { InvalidRequest } from "../domain/SessionError.ts"
 import * as Paths from "../protocol/Paths.ts"
+import * as EndedStream from "./EndedStream.ts"
 import type { Exchange } from "./Exchange.ts"
 import { header } from "./RequestHeader.ts"
 import * as StreamRequests from "./StreamRequest.ts"
@@ -28,10 +29,20 @@ export const whenSocket = ({ response }: Exchange, begin: () => void): void => {
 }
 
 /** `GET /v1/sessions/:id/stream` and `GET /v1/stream`: the socket goes to a connection actor. */
-export const make = (connections: ConnectionRegistry["Type"], now: () => number) => {
+export const make = (
+  connections: ConnectionRegistry["Type"],
+  hasAll: ReturnType<typeof EndedStream.make>,
+  now: () => number
+) => {
+  const open = (exchange: Exchange, stream: StreamRequest) =>
+    whenSocket(exchange, () => connections.open(takeSocket(exchange, "no-cache, no-transform", now()), stream))
+
   const answer = (exchange: Exchange, stream: Either.Either<StreamRequest, InvalidRequest>) => {
     if (Either.isLeft(stream)) return exchange.refuse(stream.left)
-    whenSocket(exchange, () => connections.open(takeSocket(exchange, "no-cache, no-transform", now()), stream.right))
+    if (header(exchange.request, Paths.lastEventId) === undefined) return open(exchange, stream.right)
+    hasAll(stream.right, (hasAll) =>
+      exchange.contain(() => (hasAll ? exchange.empty(EndedStream.status) : open(exchange, stream.right)))
+    )
   }
 
   return {

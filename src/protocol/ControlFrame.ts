@@ -8,7 +8,8 @@ export const names = {
   gap: "sluice.gap",
   live: "sluice.live",
   end: "sluice.end",
-  bye: "sluice.bye"
+  bye: "sluice.bye",
+  owner: "sluice.owner"
 } as const
 
 export type Mode = "resumed" | "started" | "reset"
@@ -73,6 +74,12 @@ export interface Bye {
   readonly retry: number
 }
 
+/** Another connection owns the session for writing now; this one still watches it. */
+export interface Owner {
+  readonly session: string
+  readonly owner: false
+}
+
 const control = (event: string, body: unknown, id?: string, retry?: number): string =>
   Frame.make({ event, id, retry, data: JSON.stringify(body) })
 
@@ -82,5 +89,6 @@ export const hello = (body: Hello, id?: string): string => control(names.hello, 
 /** Its id is the place before `next`, so that a browser does not ask for the gap again. */
 export const gap = (body: Gap, id?: string): string => control(names.gap, body, id)
 export const live = (body: Live): string => control(names.live, body)
+export const owner = (body: Owner): string => control(names.owner, body)
 export const end = (body: End): string => control(names.end, body)
 export const bye = (body: Bye): string => control(names.bye, body, undefined, body.retry)

@@ -7,6 +7,7 @@ import { ConnectFlow } from "../gateway/ConnectFlow.ts"
 import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { Listener } from "../http/Listener.ts"
 import { Readiness } from "../http/Readiness.ts"
+import { Processes } from "../session/Processes.ts"
 
 export interface Options {
   readonly host: string
@@ -57,13 +58,14 @@ const closed = (server: Http.Server) =>
     )
   )
 
-/** Farewell to every stream; then the backend hears of each end. What it does not hear in time stays in the journal. */
+/** The end of every process, and farewell to every stream; then the backend hears of each end. What it does not hear in time stays in the journal. */
 const farewell = Effect.gen(function* () {
   const connections = yield* ConnectionRegistry
   const flow = yield* ConnectFlow
   const gateway = yield* GatewayConnections
   const outbox = yield* DisconnectOutbox
-  yield* Effect.all([flow.drain, connections.drain], { concurrency: 2 })
+  const processes = yield* Processes
+  yield* Effect.all([processes.drain, flow.drain, connections.drain], { concurrency: 3 })
   yield* gateway.settled
   yield* outbox.drain
 })

@@ -1,8 +1,9 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import * as Callbacks from "../callback/Callbacks.ts"
 import * as DisconnectOutbox from "../callback/DisconnectOutbox.ts"
 import * as HttpCallbacks from "../callback/HttpCallbacks.ts"
+import * as MessageDelivery from "../callback/MessageDelivery.ts"
 import * as ConnectionRegistry from "../connection/ConnectionRegistry.ts"
 import { api } from "../domain/Api.ts"
 import * as ConnectFlow from "../gateway/ConnectFlow.ts"
@@ -17,7 +18,12 @@ import * as PlatformErrors from "../http/PlatformErrors.ts"
 import * as Readiness from "../http/Readiness.ts"
 import * as RequestBodies from "../http/RequestBodies.ts"
 import * as RetainedRoutes from "../http/RetainedRoutes.ts"
+import * as SessionLifeRoutes from "../http/SessionLifeRoutes.ts"
 import * as SessionRoutes from "../http/SessionRoutes.ts"
+import * as MessageForwarding from "../session/MessageForwarding.ts"
+import * as Messages from "../session/Messages.ts"
+import * as Processes from "../session/Processes.ts"
+import * as SessionRecovery from "../session/SessionRecovery.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
 import * as JournalWriter from "../store/JournalWriter.ts"
 import * as MemoryConnectionJournal from "../store/memory/MemoryConnectionJournal.ts"
@@ -40,6 +46,7 @@ const routes = (options: Listener.Options) =>
   HttpApiBuilder.api(api).pipe(
     Layer.provide([
       SessionRoutes.layer,
+      SessionLifeRoutes.layer(options),
       ConnectionRoutes.layer(options),
       RetainedRoutes.layer(options),
       DeadLetterRoutes.layer,
@@ -55,8 +62,25 @@ const gateway = ({ callback, connection, gateway: { profile } }: ServerConfig) =
     Layer.merge(LocalGateway.layer(profile)),
     Layer.provideMerge(GatewayConnections.layer),
     Layer.provideMerge(DisconnectOutbox.layer()),
-    Layer.provide(callbacks(callback)),
     Layer.provide(JournalWriter.layer)
+  )
+
+/** Messages wait for a process, or go to the backend. */
+const messages = ({ process }: ServerConfig) =>
+  process.takesMessages
+    ? Messages.layer
+    : Layer.unwrapEffect(
+        Effect.map(MessageDelivery.make, (deliver) =>
+          MessageForwarding.layer((session, message) => deliver({ session, ...message }))
+        )
+      )
+
+/** Who works for sessions. What a crash left is moved on before anything else is. */
+const sessions = (config: ServerConfig) =>
+  Processes.layer(config.process).pipe(
+    Layer.provide(SessionRecovery.layer(config.process)),
+    Layer.provideMerge(messages(config)),
+    Layer.provideMerge(SessionRegistry.layer(config.session))
   )
 
 /** Everything above the store, for a store of one's own. */
@@ -70,7 +94,8 @@ export const layerWithStore = (config: ServerConfig) => {
     Layer.provideMerge(gateway(config)),
     Layer.provideMerge(Retained.layer(config.gateway.profile)),
     Layer.provideMerge(ConnectionRegistry.layer(config.connection)),
-    Layer.provideMerge(SessionRegistry.layer(config.session)),
+    Layer.provideMerge(sessions(config)),
+    Layer.provide(callbacks(config.callback)),
     Layer.provide(StoreWriter.layer(config.writer))
   )
 }

@@ -6,6 +6,7 @@ import type * as Listener from "../http/Listener.ts"
 import * as Profile from "../gateway/Profile.ts"
 import { ssegateway } from "../gateway/SsegatewayProfile.ts"
 import type * as RequestBodies from "../http/RequestBodies.ts"
+import * as Processes from "../session/Processes.ts"
 import * as SessionRegistry from "../session/SessionRegistry.ts"
 import * as StoreWriter from "../store/StoreWriter.ts"
 import type * as HttpListening from "./Listening.ts"
@@ -20,6 +21,7 @@ export interface ServerConfig {
   readonly store: StoreConfig
   readonly writer: StoreWriter.Options
   readonly session: SessionRegistry.Options
+  readonly process: Processes.Options
   readonly connection: ConnectionRegistry.Options
   /** Without a `url` the gateway refuses every connect; sessions work. */
   readonly callback: Omit<HttpCallbacks.Options, "url"> & { readonly url: URL | undefined }
@@ -93,6 +95,12 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
     // The older sidecar starts with 15 when it cannot read the interval; its operators may rely on that.
     const heartbeat = read(settings.heartbeat)
     if (Either.isLeft(heartbeat) && profile.name === "native") return yield* Either.left(heartbeat.left)
+    const url = yield* read(settings.callbackUrl)
+    const callbackMessages = yield* read(settings.callbackMessages)
+    if (callbackMessages && url === undefined) {
+      const { allowed, env } = settings.callbackMessages
+      return yield* Either.left(new InvalidSetting({ name: env, value: "true", allowed }))
+    }
     const secret = yield* read(settings.callbackSecret)
     const store = yield* read(settings.store)
     const durability = yield* read(settings.durability)
@@ -102,8 +110,10 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
       session: {
         ...SessionRegistry.defaults,
         retainEvents: yield* read(settings.retainEvents),
-        retainFor: yield* read(settings.retainSeconds)
+        retainFor: yield* read(settings.retainSeconds),
+        syncInterval: yield* read(settings.syncInterval)
       },
+      process: { ...Processes.defaults, takesMessages: !callbackMessages },
       connection: {
         ...ConnectionRegistry.defaults,
         heartbeat: Either.getOrElse(heartbeat, () => settings.heartbeat.fallback),
@@ -120,7 +130,7 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
         maxBodyBytes: yield* read(settings.maxBodyBytes)
       },
       callback: {
-        url: yield* read(settings.callbackUrl),
+        url,
         timeout: yield* read(settings.callbackTimeout),
         secret: secret === undefined ? undefined : Redacted.make(secret),
         sendSecret: yield* read(settings.callbackSendSecret)
@@ -152,6 +162,7 @@ export const inMemory: ServerConfig = {
   store: { _tag: "Memory" },
   writer: StoreWriter.defaults,
   session: SessionRegistry.defaults,
+  process: Processes.defaults,
   connection: ConnectionRegistry.defaults,
   http: {
     apiKey: undefined,

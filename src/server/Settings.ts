@@ -113,6 +113,14 @@ export const settings = {
     meaning: "events that one connect replays per session",
     parse: whole(1, 1_000_000_000)
   }),
+  syncInterval: setting({
+    env: "SLUICE_SYNC_INTERVAL_SECONDS",
+    default: "5",
+    fallback: Duration.seconds(5),
+    allowed: upTo(day),
+    meaning: "seconds between two looks for streams that fell behind unnoticed",
+    parse: seconds(1, day)
+  }),
   stall: setting({
     env: "SLUICE_STALL_SECONDS",
     default: "30",
@@ -242,6 +250,14 @@ export const settings = {
       const list = text.split(",").map((part) => part.trim().toLowerCase())
       return list.every((name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) ? list : undefined
     }
+  }),
+  callbackMessages: setting<boolean>({
+    env: "CALLBACK_MESSAGES",
+    default: "false",
+    fallback: false,
+    allowed: "true or false; true needs CALLBACK_URL",
+    meaning: "messages to sessions go to the backend",
+    parse: yesOrNo
   }),
   gatewayPath: setting<string>({
     env: "SLUICE_GATEWAY_PATH",

@@ -3,15 +3,24 @@ import type { SessionId } from "../domain/Session.ts"
 import * as Frame from "../protocol/Frame.ts"
 import * as Batch from "../store/Batch.ts"
 import * as Frames from "../store/Frames.ts"
+import type { AcceptedMessage } from "../store/Message.ts"
 
 /** Numbers the events of one turn and encodes each once, into as few batches as their bounds allow (hot path). */
 export interface BatchEncoder {
   /** The seq of the last event added. */
   readonly head: number
   readonly add: (events: ReadonlyArray<NewEvent>) => void
-  /** The batches, in order. The last one carries the receipts: they are durable with the events, or neither is. */
-  readonly finish: (receipts: ReadonlyArray<Batch.Receipt>) => ReadonlyArray<Batch.Batch>
+  /** The batches, in order. The last one carries all else: it is durable with the events, or neither is. */
+  readonly finish: (other: Other) => ReadonlyArray<Batch.Batch>
 }
+
+interface Other {
+  readonly receipts: ReadonlyArray<Batch.Receipt>
+  readonly standing: Batch.Standing | undefined
+  readonly messages: ReadonlyArray<AcceptedMessage>
+}
+
+const nothing: Other = { receipts: [], standing: undefined, messages: [] }
 
 export const make = (log: {
   readonly session: SessionId
@@ -27,9 +36,10 @@ export const make = (log: {
   let events: Array<NewEvent> = []
   let text = ""
 
-  const cut = (receipts: ReadonlyArray<Batch.Receipt>) => {
+  const cut = ({ messages, receipts, standing }: Other) => {
     const creates = log.creates && batches.length === 0
-    batches.push({ session, epoch, creates, first, last: head, at, events, frames: Frames.fromText(text), receipts })
+    const frames = Frames.fromText(text)
+    batches.push({ session, epoch, creates, first, last: head, at, events, frames, receipts, standing, messages })
     first = head + 1
     events = []
     text = ""
@@ -43,14 +53,14 @@ export const make = (log: {
       for (const event of added) {
         const frame = Frame.event(epoch, head + 1, event.name, event.data)
         const isFull = events.length >= Batch.maxEvents || text.length + frame.length > Batch.maxBytes
-        if (isFull && events.length > 0) cut([])
+        if (isFull && events.length > 0) cut(nothing)
         text += frame
         events.push(event)
         head += 1
       }
     },
-    finish: (receipts) => {
-      if (events.length > 0) cut(receipts)
+    finish: (other) => {
+      if (events.length > 0) cut(other)
       return batches
     }
   }

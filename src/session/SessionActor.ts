@@ -8,21 +8,13 @@
 import { Cause, Either } from "effect"
 import type { Log } from "../domain/ReplayPlan.ts"
 import type { SessionId, SessionState } from "../domain/Session.ts"
-import {
-  type AppendError,
-  HeadConflict,
-  Overloaded,
-  SessionEnded,
-  SessionInterrupted,
-  type StoreError
-} from "../domain/SessionError.ts"
-import * as Cursor from "../protocol/Cursor.ts"
-import type { Batch, Receipt } from "../store/Batch.ts"
+import { Overloaded, SessionInterrupted, type StoreError } from "../domain/SessionError.ts"
+import type { Batch, Standing } from "../store/Batch.ts"
 import type { SessionRecord } from "../store/EventStore.ts"
 import type { Source, StoreWriter } from "../store/StoreWriter.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { type Append, type Appended, weigh } from "./Append.ts"
-import * as BatchEncoder from "./BatchEncoder.ts"
+import { type Append, weigh } from "./Append.ts"
+import * as Turn from "./Turn.ts"
 import type { Watcher } from "./Watcher.ts"
 
 export interface Options {
@@ -38,6 +30,18 @@ export interface Supervisor {
   readonly died: (cause: Cause.Cause<never>) => void
   /** Events before `oldest` no longer count: the store may free them. */
   readonly trimmable: () => void
+  /** The head moved, and somebody watches. */
+  readonly advanced: () => void
+  /** The session stands in another way than before; committed, and offered to the watchers. */
+  readonly moved: () => void
+}
+
+/** What works for the session, as far as its actor has to do with it. Its actor does not sleep meanwhile. */
+export interface Worker {
+  /** The session came into this state, or is no more. */
+  readonly stands: (state: SessionState | "gone") => void
+  /** A message was accepted. */
+  readonly wake: () => void
 }
 
 /**
@@ -46,11 +50,6 @@ export interface Supervisor {
  * 20 % of the time went to the collector, against 4 with this.
  */
 const none: Array<never> = []
-
-interface Answer {
-  readonly append: Append
-  readonly result: Either.Either<Appended, AppendError>
-}
 
 /** A defect of one watcher ends that one alone: the others are told, and the log goes on (promise 6). */
 const contain = (watcher: Watcher, step: () => void): void => {
@@ -66,6 +65,9 @@ export class SessionActor implements Source {
   epoch: string
   exists: boolean
   state: SessionState
+  /** See `Standing`. */
+  process: string | null
+  worker: Worker | undefined
   oldest: number
   head: number
   createdAt: number
@@ -83,9 +85,10 @@ export class SessionActor implements Source {
   private running = true
   private taken: ReadonlyArray<Append> = none
   private takenBytes = 0
-  private answers: ReadonlyArray<Answer> = none
+  private answers: ReadonlyArray<Turn.Answer> = none
   private batches: ReadonlyArray<Batch> = none
   private nextHead = 0
+  private next: Standing | undefined
 
   constructor(
     session: SessionId,
@@ -102,6 +105,7 @@ export class SessionActor implements Source {
     this.exists = record !== undefined
     this.epoch = record?.epoch ?? start.epoch
     this.state = record?.state ?? "CREATED"
+    this.process = record?.process ?? null
     this.head = record?.head ?? 0
     this.oldest = record?.oldest ?? 1
     this.createdAt = record?.createdAt ?? now
@@ -116,12 +120,12 @@ export class SessionActor implements Source {
   }
 
   get isBusy(): boolean {
-    return this.watchers.size > 0 || this.mailbox.length > 0 || this.taken.length > 0 || !this.running
+    const isWaiting = this.mailbox.length > 0 || this.taken.length > 0
+    return this.watchers.size > 0 || this.worker !== undefined || isWaiting || !this.running
   }
 
   /** Takes an append or refuses it at once; `done` is called after the commit. */
   append(append: Append): void {
-    if (this.state === "ENDED") return append.done(Either.left(new SessionEnded({ session: this.session })))
     const bytes = weigh(append.events)
     if (this.mailbox.length >= this.options.maxAppends || this.mailboxBytes + bytes > this.options.maxBytes) {
       return append.done(Either.left(new Overloaded({ what: "session mailbox" })))
@@ -151,38 +155,12 @@ export class SessionActor implements Source {
     this.mailbox = none
     this.mailboxBytes = 0
     this.activeAt = at
-    const encoder = BatchEncoder.make({
-      session: this.session,
-      epoch: this.epoch,
-      creates: !this.exists,
-      head: this.head,
-      at
-    })
-    const answers: Array<Answer> = []
-    const accepted: Array<{ readonly append: Append; readonly first: number; readonly last: number }> = []
-    for (const append of this.taken) {
-      const { expect } = append
-      if (expect && (expect.seq !== encoder.head || (expect.epoch !== undefined && expect.epoch !== this.epoch))) {
-        // The epoch of a log that no append has made yet is nobody's business.
-        const { epoch } = this.exists || encoder.head > 0 ? this : Cursor.origin
-        const head = { epoch, seq: encoder.head }
-        answers.push({ append, result: Either.left(new HeadConflict({ session: this.session, head })) })
-        continue
-      }
-      const first = encoder.head + 1
-      encoder.add(append.events)
-      accepted.push({ append, first, last: encoder.head })
-    }
-    const head = encoder.head
-    const receipts: Array<Receipt> = []
-    for (const { append, first, last } of accepted) {
-      if (append.receipt) receipts.push({ ...append.receipt, first, last, head })
-      answers.push({ append, result: Either.right({ epoch: this.epoch, first, last, head, repeated: false }) })
-    }
+    const { answers, batches, head, standing } = Turn.take(this, this.taken, at)
     this.answers = answers
+    this.batches = batches
     this.nextHead = head
-    this.batches = encoder.finish(receipts)
-    return this.batches
+    this.next = standing
+    return batches
   }
 
   committed(): void {
@@ -192,6 +170,10 @@ export class SessionActor implements Source {
       this.exists = true
       this.updatedAt = last.at
       this.head = this.nextHead
+      if (this.next !== undefined) {
+        this.state = this.next.state
+        this.process = this.next.process
+      }
     }
     const { answers } = this
     Metrics.appends.unsafeUpdate(answers.length, [])
@@ -211,12 +193,17 @@ export class SessionActor implements Source {
         }
       }
     }
-    if (batches.length > 0) this.moveOldest(this.oldest)
+    if (batches.length > 0) {
+      this.moveOldest(this.oldest)
+      if (this.watchers.size > 0) this.supervisor?.advanced()
+    }
+    if (this.next !== undefined) this.moved()
   }
 
   failed(error: StoreError): void {
     const { answers } = this
     this.batches = none
+    this.next = undefined
     this.giveBack()
     // A conflict was judged by a head that the failed commit would have made: its producer gets the store's error too.
     for (const { append } of answers) append.done(Either.left(error))
@@ -227,6 +214,7 @@ export class SessionActor implements Source {
     const { taken } = this
     this.running = false
     this.batches = none
+    this.next = undefined
     this.giveBack()
     for (const append of taken) append.done(Either.left(new SessionInterrupted({ session: this.session })))
     this.supervisor?.died(cause)
@@ -239,11 +227,13 @@ export class SessionActor implements Source {
     this.exists = record !== undefined
     this.epoch = record?.epoch ?? epoch
     this.state = record?.state ?? "CREATED"
+    this.process = record?.process ?? null
     this.head = record?.head ?? 0
     this.oldest = oldest
     this.moveOldest(oldest)
     this.running = true
     for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.resync())
+    this.moved()
     if (this.mailbox.length > 0) this.request()
   }
 
@@ -251,6 +241,7 @@ export class SessionActor implements Source {
   stop(reason: "deleted" | "failed"): void {
     for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.ended(reason))
     this.watchers.clear()
+    this.worker?.stands("gone")
     if (reason === "deleted") return
     this.running = false
     this.taken = this.mailbox
@@ -269,6 +260,16 @@ export class SessionActor implements Source {
     if (kept <= this.oldest) return
     this.oldest = kept
     this.supervisor?.trimmable()
+  }
+
+  /** Tells all whom its state concerns; those who have not read so far hear of the end from the log. */
+  private moved(): void {
+    this.next = undefined
+    if (this.state === "ENDED") {
+      for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.ended("ended"))
+    }
+    this.worker?.stands(this.state)
+    this.supervisor?.moved()
   }
 
   private request(): void {

@@ -1,18 +1,21 @@
 import { Context, Duration, Effect, FiberSet, Layer, Option, Schedule } from "effect"
-import type { Event } from "../domain/Event.ts"
+import type { Event, NewEvent } from "../domain/Event.ts"
 import * as NewEvents from "../domain/Event.ts"
 import type { SessionId, SessionState, SessionSummary } from "../domain/Session.ts"
 import { type AppendError, type InvalidRequest, SessionNotFound, type StoreError } from "../domain/SessionError.ts"
 import { type EventRange, EventStore, type SessionRecord } from "../store/EventStore.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
-import type { Append, Appended } from "./Append.ts"
+import type { Append, Appended, Decide } from "./Append.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Epoch from "./Epoch.ts"
 import * as Idempotency from "./Idempotency.ts"
 import * as LogReader from "./LogReader.ts"
+import * as PeriodicSync from "./PeriodicSync.ts"
 import * as Retention from "./Retention.ts"
 import { type Options as ActorOptions, SessionActor } from "./SessionActor.ts"
 import * as Starting from "./Starting.ts"
 import { supervise } from "./Supervision.ts"
+import * as Suspension from "./Suspension.ts"
 
 export interface Options extends ActorOptions {
   /** An actor without watcher and traffic for at least so long goes to sleep. */
@@ -21,6 +24,10 @@ export interface Options extends ActorOptions {
   readonly pageCacheBytes: number
   /** Events older than this go; `undefined` = kept. */
   readonly retainFor: Duration.Duration | undefined
+  /** A session that is suspended for so long is detached. */
+  readonly grace: Duration.Duration
+  /** Between two ticks of the periodic sync. */
+  readonly syncInterval: Duration.Duration
 }
 
 export const defaults: Options = {
@@ -29,7 +36,9 @@ export const defaults: Options = {
   retainEvents: undefined,
   retainFor: undefined,
   idle: Duration.minutes(1),
-  pageCacheBytes: 16 * 1024 * 1024
+  pageCacheBytes: 16 * 1024 * 1024,
+  grace: Duration.seconds(120),
+  syncInterval: Duration.seconds(5)
 }
 
 /** Finds, starts, supervises and puts to sleep the session actors. */
@@ -47,6 +56,18 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
       session: SessionId,
       append: Omit<Append, "done">
     ) => Effect.Effect<Appended, AppendError | InvalidRequest>
+    /** Appends what `decide` says in the turn of the commit; `weight` are events of its size, for the bounds of queues. */
+    readonly decide: (
+      session: SessionId,
+      decide: Decide,
+      weight?: ReadonlyArray<NewEvent>
+    ) => Effect.Effect<Appended, AppendError>
+    /** Moves a session that exists into another state, with its event; into its present one: nothing happens. */
+    readonly move: (
+      session: SessionId,
+      state: SessionState,
+      reason?: string
+    ) => Effect.Effect<SessionSummary, AppendError>
     readonly readPage: LogReader.LogReader["read"]
     readonly history: (
       session: SessionId,
@@ -67,6 +88,8 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
     readonly size: () => number
   }
 >() {}
+
+const none: ReadonlyArray<NewEvent> = []
 
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
@@ -89,7 +112,9 @@ export const make = (options: Options = defaults) =>
           actors.delete(actor.session)
           actor.stop("failed")
         },
-        trimmable: () => retention.add(actor)
+        trimmable: () => retention.add(actor),
+        advanced: () => sync.advanced(actor),
+        moved: () => suspension.moved(actor)
       })
 
     const start = (session: SessionId): Effect.Effect<SessionActor, StoreError> =>
@@ -117,6 +142,12 @@ export const make = (options: Options = defaults) =>
 
     const appendOnce = (session: SessionId, append: Omit<Append, "done">): Effect.Effect<Appended, AppendError> =>
       Effect.async((resume) => unsafeAppend(session, { ...append, done: resume }))
+
+    const decide = (session: SessionId, decide: Decide, weight: ReadonlyArray<NewEvent> = none) =>
+      appendOnce(session, { events: weight, decide })
+
+    const sync = yield* PeriodicSync.make(options.syncInterval)
+    const suspension = yield* Suspension.make({ grace: options.grace, decide })
 
     const sleepers = Effect.sync(() => {
       const before = clock.unsafeCurrentTimeMillis() - Duration.toMillis(options.idle)
@@ -164,6 +195,9 @@ export const make = (options: Options = defaults) =>
         const epoch = Effect.map(start(session), (actor) => actor.epoch)
         return idempotency.once(session, epoch, append.receipt, appendOnce(session, append))
       },
+      decide,
+      move: (session, state, reason) =>
+        Effect.zipRight(decide(session, Decisions.move(state, reason)), Effect.map(load(session), summary)),
       readPage: reader.read,
       history: (session, range) =>
         Effect.flatMap(load(session), (record) =>

@@ -19,13 +19,16 @@ export const supervise = (
     readonly reload: Effect.Effect<void, StoreError>
     readonly giveUp: () => void
     readonly trimmable: () => void
+    readonly advanced: () => void
+    readonly moved: () => void
   }
 ): Effect.Effect<void> => {
   let unheard: Cause.Cause<never> | undefined
   let hear = (cause: Cause.Cause<never>): void => {
     unheard = cause
   }
-  actor.supervisor = { died: (cause) => hear(cause), trimmable: handlers.trimmable }
+  const { advanced, moved, trimmable } = handlers
+  actor.supervisor = { died: (cause) => hear(cause), trimmable, advanced, moved }
 
   const death = Effect.async<never>((resume) => {
     hear = (cause) => {

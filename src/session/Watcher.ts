@@ -7,7 +7,9 @@ export interface Watcher {
   readonly offer: (batch: Batch) => void
   /** The actor restarted from the store: offers may have been missed, read the log. */
   readonly resync: () => void
-  /** No event can follow. */
+  /** Called at each tick of the periodic sync; true while it is behind. What did not move since the last tick reads the log. */
+  readonly sync: (isLookedAfter: boolean) => boolean
+  /** No event can follow. `ended`: what it has not read yet is still in the log. */
   readonly ended: (reason: "ended" | "deleted" | "failed") => void
   /** One of the others died: contained by the caller, so that no other watcher misses anything. */
   readonly died: (cause: Cause.Cause<never>) => void

@@ -1,7 +1,8 @@
 import type { NewEvent } from "../domain/Event.ts"
-import type { SessionId } from "../domain/Session.ts"
+import type { SessionId, SessionState } from "../domain/Session.ts"
 import * as Frame from "../protocol/Frame.ts"
 import * as Frames from "./Frames.ts"
+import type { AcceptedMessage } from "./Message.ts"
 
 /** The answer to an append with an idempotency key, kept for 24 hours so that the same request gets it again. */
 export interface Receipt {
@@ -11,6 +12,13 @@ export interface Receipt {
   readonly first: number
   readonly last: number
   readonly head: number
+}
+
+/** How a session stands after a batch that moves it: true in the store from the moment when its events are. */
+export interface Standing {
+  readonly state: SessionState
+  /** What a later server must know of the process that works for the session, as text; null when none does. */
+  readonly process: string | null
 }
 
 /**
@@ -30,6 +38,9 @@ export interface Batch {
   /** `last - first + 1` frames of a stream over a single session. */
   readonly frames: Frames.Frames
   readonly receipts: ReadonlyArray<Receipt>
+  /** `undefined`, as nearly always: the session stands as it did. */
+  readonly standing: Standing | undefined
+  readonly messages: ReadonlyArray<AcceptedMessage>
 }
 
 export const maxEvents = 500

@@ -5,6 +5,7 @@ import type { SessionId, SessionState } from "../domain/Session.ts"
 import type { StoreError } from "../domain/SessionError.ts"
 import type { Batch, Receipt } from "./Batch.ts"
 import type { Frames } from "./Frames.ts"
+import type { Stage, StoredMessage } from "./Message.ts"
 
 /** What the store knows of a session. `head` stays when retention has removed its event; times in epoch milliseconds. */
 export interface SessionRecord {
@@ -15,6 +16,10 @@ export interface SessionRecord {
   readonly head: number
   readonly createdAt: number
   readonly updatedAt: number
+  /** When it came into its state. */
+  readonly stateAt: number
+  /** See `Standing` in `Batch`. */
+  readonly process: string | null
 }
 
 /** A run of a log without holes. */
@@ -45,9 +50,10 @@ export class EventStore extends Context.Tag("sluice/store/EventStore")<
 
     readonly load: (session: SessionId) => Effect.Effect<Option.Option<SessionRecord>, StoreError>
 
-    /** By session id, those after `after`, at most `limit`. */
+    /** By session id, those after `after`, at most `limit`; those in a state, or those that a process works for. */
     readonly list: (query: {
       readonly state?: SessionState | undefined
+      readonly hasProcess?: true | undefined
       readonly after?: string | undefined
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<SessionRecord>, StoreError>
@@ -67,6 +73,32 @@ export class EventStore extends Context.Tag("sluice/store/EventStore")<
 
     /** The receipt of an idempotency key of this session's present log. */
     readonly receipt: (session: SessionId, key: string) => Effect.Effect<Option.Option<Receipt>, StoreError>
+
+    /** A message of this session's present log, by the client's id; kept as long as the session. */
+    readonly message: (session: SessionId, id: string) => Effect.Effect<Option.Option<StoredMessage>, StoreError>
+
+    /** The messages of a session that are not done, in the order of their events, at most `limit`. */
+    readonly openMessages: (
+      session: SessionId,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<StoredMessage>, StoreError>
+
+    /** How many of them there are, and the bytes of their data. */
+    readonly backlog: (
+      session: SessionId
+    ) => Effect.Effect<{ readonly messages: number; readonly bytes: number }, StoreError>
+
+    /** The sessions that have such messages, by id, those after `after`, at most `limit`. */
+    readonly withOpenMessages: (query: {
+      readonly after?: string | undefined
+      readonly limit: number
+    }) => Effect.Effect<ReadonlyArray<SessionId>, StoreError>
+
+    /** Records, durably, how far messages are. Of a message that is not known: nothing. */
+    readonly stage: (
+      session: SessionId,
+      messages: ReadonlyArray<{ readonly id: string; readonly stage: Stage }>
+    ) => Effect.Effect<void, StoreError>
 
     /** Forgets the session and its log; the disk space is freed by `sweep`. False when it was not known. */
     readonly remove: (session: SessionId) => Effect.Effect<boolean, StoreError>

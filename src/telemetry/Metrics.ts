@@ -16,6 +16,9 @@ export const connections = Metric.gauge("sluice_connections")
 /** Watches that fell back from live to log mode because their connection's queue was full. */
 export const logFallbacks = Metric.counter("sluice_log_fallbacks_total", { incremental: true })
 
+/** Watches that the periodic sync found behind and unmoved. Each hints at a wake-up that was lost. */
+export const synced = Metric.counter("sluice_periodic_syncs_total", { incremental: true })
+
 /** Transactions of the store writer, and appends in them. */
 export const commits = Metric.counter("sluice_commits_total", { incremental: true })
 export const appends = Metric.counter("sluice_appends_total", { incremental: true })

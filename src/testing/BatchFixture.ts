@@ -18,14 +18,16 @@ export const frameText = (first: number, events: ReadonlyArray<NewEvent>, ofEpoc
 export const numbered = (first: number, count: number): ReadonlyArray<NewEvent> =>
   Array.makeBy(count, (index) => ({ name: "message", data: `${first + index}` }))
 
+type Other = Partial<Pick<Batch.Batch, "epoch" | "at" | "receipts" | "creates" | "standing" | "messages">>
+
 /** A batch as the store writer makes it; it creates its session when it begins at 1. */
 export const make = (
   session: string,
   first: number,
   events: ReadonlyArray<NewEvent>,
-  other: Partial<Pick<Batch.Batch, "epoch" | "at" | "receipts" | "creates">> = {}
+  other: Other = {}
 ): Batch.Batch => {
-  const batch = { epoch, at, receipts: [], creates: first === 1, ...other }
+  const batch = { epoch, at, receipts: [], creates: first === 1, standing: undefined, messages: [], ...other }
   return {
     ...batch,
     session: SessionId.make(session),
@@ -37,12 +39,8 @@ export const make = (
 }
 
 /** A batch of `count` numbered events. */
-export const ofNumbers = (
-  session: string,
-  first: number,
-  count: number,
-  other: Partial<Pick<Batch.Batch, "epoch" | "at" | "receipts" | "creates">> = {}
-): Batch.Batch => make(session, first, numbered(first, count), other)
+export const ofNumbers = (session: string, first: number, count: number, other: Other = {}): Batch.Batch =>
+  make(session, first, numbered(first, count), other)
 
 /** `count` (1 or more) batches of one event each, from `first` on. */
 export const singles = (

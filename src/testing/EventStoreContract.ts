@@ -1,5 +1,6 @@
 import { commitContract } from "./eventStore/CommitContract.ts"
 import { historyContract } from "./eventStore/HistoryContract.ts"
+import { lifeContract } from "./eventStore/LifeContract.ts"
 import { pageContract } from "./eventStore/PageContract.ts"
 import { retentionContract } from "./eventStore/RetentionContract.ts"
 import type { Rule } from "./eventStore/Rule.ts"
@@ -9,5 +10,6 @@ export const eventStoreContract: ReadonlyArray<Rule> = [
   ...commitContract,
   ...pageContract,
   ...historyContract,
-  ...retentionContract
+  ...retentionContract,
+  ...lifeContract
 ]

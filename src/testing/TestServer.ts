@@ -22,6 +22,7 @@ export const config = (overrides: Overrides = {}): ServerConfig.ServerConfig => 
     store: overrides.store ?? inMemory.store,
     writer: { ...inMemory.writer, ...overrides.writer },
     session: { ...inMemory.session, ...overrides.session },
+    process: { ...inMemory.process, ...overrides.process },
     connection: { ...inMemory.connection, ...overrides.connection },
     http: { ...inMemory.http, ...overrides.http },
     callback: { ...inMemory.callback, ...overrides.callback },

@@ -89,7 +89,7 @@ describe("a backend that has the request may have accepted", () => {
 describe("a failure that nobody expects", () => {
   const failures: ReadonlyArray<readonly [says: string, failure: unknown, problem: RegExp]> = [
     ["text", "socket says no", /socket says no/],
-    ["an object", { why: "because" }, /why: 'because'/],
+    ["an object", { why: "because" }, /"why":"because"/],
     ["nothing", undefined, /undefined/],
     ["an error without a message", new Error(""), /Error/],
     ["an error with a code only", Object.assign(new Error(""), { code: "ETIMEDOUT" }), /ETIMEDOUT/]

@@ -63,7 +63,11 @@ export const layer = ({ backend = new Backend(), journal, prepare = () => {}, ..
   DisconnectOutbox.layer({ ...DisconnectOutbox.defaults, ...options }).pipe(
     Layer.provideMerge(JournalWriter.layer),
     Layer.provideMerge(
-      Layer.succeed(Callbacks, { connect: () => Effect.die("not of this room"), disconnect: backend.disconnect })
+      Layer.succeed(Callbacks, {
+        connect: () => Effect.die("not of this room"),
+        message: () => Effect.die("not of this room"),
+        disconnect: backend.disconnect
+      })
     ),
     Layer.provideMerge(Layer.succeed(TestBackend, backend)),
     Layer.provideMerge(

@@ -34,7 +34,8 @@ const backend = Layer.effectContext(
           answers.set(token, answer)
           return Deferred.await(answer)
         }),
-      disconnect: (call) => Effect.sync(() => void disconnects.push(call))
+      disconnect: (call) => Effect.sync(() => void disconnects.push(call)),
+      message: () => Effect.die("not of this room")
     })
     const scripted = ScriptedBackend.of({
       asked,

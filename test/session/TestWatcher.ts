@@ -21,6 +21,7 @@ export const make = (onOffer: (batch: Batch) => void = () => {}): TestWatcher =>
       onOffer(batch)
       batches.push(batch)
     },
+    sync: () => false,
     resync: () => heard.push("resync"),
     ended: (reason) => heard.push(`ended: ${reason}`),
     died: () => heard.push("died")

@@ -93,6 +93,8 @@ describe("SqliteConnectionJournal", () => {
         Effect.gen(function* () {
           const { db, store } = yield* opened(filename)
           yield* store.commit([BatchFixture.ofNumbers("a", 1, 3)])
+          db.exec("drop index sessions_by_state; drop index sessions_with_process; drop table messages")
+          db.exec("alter table sessions drop column state_at; alter table sessions drop column process")
           db.exec("drop table connections; drop table retained; delete from migrations where migration_id > 1")
         })
       )

@@ -1,16 +1,21 @@
 import type { SessionState } from "../../domain/Session.ts"
 import type { Receipt } from "../Batch.ts"
 import type { BatchRow } from "../BatchRow.ts"
+import type { StoredMessage } from "../Message.ts"
 import * as Piece from "../Piece.ts"
 
 /** The log of one session. `rows` stand in order and without holes; retention takes from the front. */
 export interface MemoryLog {
   readonly epoch: string
-  readonly state: SessionState
   readonly createdAt: number
   readonly rows: Array<BatchRow>
   /** In the order of their commits. */
   readonly receipts: Map<string, { readonly receipt: Receipt; readonly at: number }>
+  /** By the client's id, in the order of their events. */
+  readonly messages: Map<string, StoredMessage>
+  state: SessionState
+  stateAt: number
+  process: string | null
   oldest: number
   head: number
   updatedAt: number
@@ -18,10 +23,13 @@ export interface MemoryLog {
 
 export const make = (epoch: string, first: number, at: number): MemoryLog => ({
   epoch,
-  state: "CREATED",
   createdAt: at,
   rows: [],
   receipts: new Map(),
+  messages: new Map(),
+  state: "CREATED",
+  stateAt: at,
+  process: null,
   oldest: first,
   head: first - 1,
   updatedAt: at

@@ -4,6 +4,7 @@ import type { Batch } from "../Batch.ts"
 import * as BatchRow from "../BatchRow.ts"
 import { EventStore, type SessionRecord } from "../EventStore.ts"
 import { LogMismatch } from "../LogMismatch.ts"
+import type { Stage, StoredMessage } from "../Message.ts"
 import * as RowReader from "../RowReader.ts"
 import * as MemoryLog from "./MemoryLog.ts"
 import * as MemoryRetention from "./MemoryRetention.ts"
@@ -21,7 +22,7 @@ const firstMismatch = (logs: Logs, batches: ReadonlyArray<Batch>): Batch | undef
 }
 
 const append = (logs: Logs, batch: Batch): void => {
-  const { at, epoch, first, last, receipts, session } = batch
+  const { at, epoch, first, last, messages, receipts, session, standing } = batch
   const log = logs.get(session) ?? MemoryLog.make(epoch, first, at)
   logs.set(session, log)
   log.rows.push(BatchRow.fromBatch(batch))
@@ -31,11 +32,24 @@ const append = (logs: Logs, batch: Batch): void => {
     log.receipts.delete(receipt.key)
     log.receipts.set(receipt.key, { receipt, at })
   }
+  for (const message of messages) log.messages.set(message.id, { ...message, stage: "waiting" })
+  if (standing === undefined) return
+  if (standing.state !== log.state) log.stateAt = at
+  log.state = standing.state
+  log.process = standing.process
 }
 
 const record = (session: SessionId, log: MemoryLog.MemoryLog): SessionRecord => {
-  const { createdAt, epoch, head, oldest, state, updatedAt } = log
-  return { session, epoch, state, oldest, head, createdAt, updatedAt }
+  const { createdAt, epoch, head, oldest, process, state, stateAt, updatedAt } = log
+  return { session, epoch, state, oldest, head, createdAt, updatedAt, stateAt, process }
+}
+
+const isOpen = ({ stage }: StoredMessage): boolean => stage !== "done"
+
+const stage = (log: MemoryLog.MemoryLog | undefined, id: string, stage: Stage): void => {
+  const message = log?.messages.get(id)
+  if (message === undefined) return
+  log?.messages.set(id, { ...message, stage, data: stage === "done" ? "" : message.data })
 }
 
 /** A store that forgets everything with its process: for tests and for logs that need not last. Bounded by retention alone. */
@@ -51,10 +65,11 @@ export const make = Effect.sync((): typeof EventStore.Service => {
       }),
     load: (session) =>
       Effect.sync(() => Option.map(Option.fromNullable(logs.get(session)), (log) => record(session, log))),
-    list: ({ after = "", limit, state }) =>
+    list: ({ after = "", hasProcess, limit, state }) =>
       Effect.sync(() =>
         Array.from(logs, ([session, log]) => record(session, log))
           .filter((found) => found.session > after && (state === undefined || found.state === state))
+          .filter(({ process }) => hasProcess === undefined || process !== null)
           .sort((a, b) => (a.session < b.session ? -1 : 1))
           .slice(0, limit)
       ),
@@ -74,6 +89,30 @@ export const make = Effect.sync((): typeof EventStore.Service => {
         return RowReader.events(rows, { ...range, after })
       }),
     receipt: (session, key) => Effect.sync(() => Option.fromNullable(logs.get(session)?.receipts.get(key)?.receipt)),
+    message: (session, id) => Effect.sync(() => Option.fromNullable(logs.get(session)?.messages.get(id))),
+    openMessages: (session, limit) =>
+      Effect.sync(() =>
+        Array.from(logs.get(session)?.messages.values() ?? [])
+          .filter(isOpen)
+          .slice(0, limit)
+      ),
+    backlog: (session) =>
+      Effect.sync(() => {
+        const open = Array.from(logs.get(session)?.messages.values() ?? []).filter(isOpen)
+        return { messages: open.length, bytes: open.reduce((bytes, { data }) => bytes + Buffer.byteLength(data), 0) }
+      }),
+    withOpenMessages: ({ after = "", limit }) =>
+      Effect.sync(() =>
+        Array.from(logs)
+          .filter(([session, { messages }]) => session > after && Array.from(messages.values()).some(isOpen))
+          .map(([session]) => session)
+          .sort()
+          .slice(0, limit)
+      ),
+    stage: (session, messages) =>
+      Effect.sync(() => {
+        for (const message of messages) stage(logs.get(session), message.id, message.stage)
+      }),
     remove: (session) => Effect.sync(() => logs.delete(session)),
     trim: (session, oldest) =>
       Effect.sync(() => {

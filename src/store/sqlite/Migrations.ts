@@ -80,7 +80,39 @@ const retained = Effect.gen(function* () {
   ) strict`
 })
 
-const migrations = { "0001_init": init, "0002_connections": connections, "0003_retained": retained }
+/**
+ * What a process needs to be recovered, and the messages for it. The index by state leaves out the state in which every session
+ * begins, so that creating one writes no page more. The last column of `messages` is the long one.
+ */
+const processes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`alter table sessions add column state_at integer not null default 0`
+  yield* sql`alter table sessions add column process text`
+  yield* sql`update sessions set state_at = updated_at`
+  yield* sql`create index sessions_by_state on sessions (state, name) where state <> 'CREATED'`
+  yield* sql`create index sessions_with_process on sessions (name) where process is not null`
+  yield* sql`create table messages (
+    id integer primary key,
+    session integer not null,
+    message text not null,
+    digest text not null,
+    seq integer not null,
+    stage text not null,
+    sender text,
+    token text,
+    bytes integer not null,
+    data text not null
+  ) strict`
+  yield* sql`create unique index messages_by_id on messages (session, message)`
+  yield* sql`create index messages_open on messages (session, seq) where stage <> 'done'`
+})
+
+const migrations = {
+  "0001_init": init,
+  "0002_connections": connections,
+  "0003_retained": retained,
+  "0004_processes": processes
+}
 
 const migrate = Effect.gen(function* () {
   yield* SqliteMigrator.run({ loader: SqliteMigrator.fromRecord(migrations), table: "migrations" })

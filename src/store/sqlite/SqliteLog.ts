@@ -17,8 +17,9 @@ import * as LogHeads from "./LogHeads.ts"
 import { attempt } from "./SqliteFailure.ts"
 
 const writer = (db: SQLite.Database, heads: LogHeads.LogHeads) => {
-  const create = db.prepare<[string, string, number, number, number]>(
-    "insert into sessions (name, epoch, state, oldest, created_at, updated_at) values (?, ?, 'CREATED', ?, ?, ?)"
+  const create = db.prepare<[string, string, number, number, number, number]>(
+    `insert into sessions (name, epoch, state, oldest, created_at, updated_at, state_at)
+     values (?, ?, 'CREATED', ?, ?, ?, ?)`
   )
   const append = db.prepare<[number, number, number, number, Buffer, string | null]>(
     "insert into batches (session, first, last, at, frames, exact) values (?, ?, ?, ?, ?, ?)"
@@ -26,16 +27,28 @@ const writer = (db: SQLite.Database, heads: LogHeads.LogHeads) => {
   const receive = db.prepare<[number, string, string, number, number, number, number]>(
     "insert or replace into receipts (session, key, digest, first, last, head, at) values (?, ?, ?, ?, ?, ?, ?)"
   )
+  const accept = db.prepare<[number, string, string, number, string | null, string | null, number, string]>(
+    `insert into messages (session, message, digest, seq, stage, sender, token, bytes, data)
+     values (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)`
+  )
+  const move = db.prepare<{ id: number; state: string; process: string | null; at: number }>(
+    `update sessions set state_at = case state when $state then state_at else $at end, state = $state, process = $process
+     where id = $id`
+  )
   const all = db.transaction((batches: ReadonlyArray<Batch>) => {
     for (const batch of batches) {
       const { at, epoch, first, session } = batch
-      if (batch.creates) create.run(session, epoch, first, at, at)
+      if (batch.creates) create.run(session, epoch, first, at, at, at)
       const id = heads.advance(batch)
       const row = BatchRow.fromBatch(batch)
       append.run(id, first, row.last, at, row.frames, row.exact)
       for (const receipt of batch.receipts) {
         receive.run(id, receipt.key, receipt.digest, receipt.first, receipt.last, receipt.head, at)
       }
+      for (const { data, digest, from, id: message, seq, token } of batch.messages) {
+        accept.run(id, message, digest, seq, from, token, Buffer.byteLength(data), data)
+      }
+      if (batch.standing !== undefined) move.run({ id, at, ...batch.standing })
     }
   })
   return all.immediate

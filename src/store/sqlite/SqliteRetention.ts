@@ -57,6 +57,9 @@ const sweeper = (db: SQLite.Database) => {
   const freeReceipts = db.prepare<[number, number]>(
     "delete from receipts where id in (select id from receipts where session = ? limit ?)"
   )
+  const freeMessages = db.prepare<[number, number]>(
+    "delete from messages where id in (select id from messages where session = ? limit ?)"
+  )
   const forget = db.prepare<[number]>("delete from garbage where session = ?")
   const freeOld = db.prepare<[number, number]>(
     "delete from receipts where id in (select id from receipts order by id limit ?) and at < ?"
@@ -66,6 +69,7 @@ const sweeper = (db: SQLite.Database) => {
     if (found === undefined) return false
     if (freeBelow(found.session, Number.MAX_SAFE_INTEGER)) return true
     if (freeReceipts.run(found.session, Piece.maxRows).changes === Piece.maxRows) return true
+    if (freeMessages.run(found.session, Piece.maxRows).changes === Piece.maxRows) return true
     forget.run(found.session)
     return removed.get() !== undefined
   }

@@ -7,6 +7,7 @@ import { attempt } from "./SqliteFailure.ts"
 
 /** `head` and `updatedAt` are told by the newest batch: nothing of a session is written per commit (see `Migrations`). */
 const columns = `name as session, epoch, state, oldest, created_at as createdAt,
+  state_at as stateAt, process,
   coalesce((select max(last) from batches where session = sessions.id), oldest - 1) as head,
   max(updated_at, coalesce((select at from batches where session = sessions.id order by last desc limit 1), 0)) as updatedAt`
 
@@ -19,16 +20,24 @@ const decode = Schema.decodeUnknownSync(
     oldest: Schema.Int,
     head: Schema.Int,
     createdAt: Schema.Int,
-    updatedAt: Schema.Int
+    updatedAt: Schema.Int,
+    stateAt: Schema.Int,
+    process: Schema.NullOr(Schema.String)
   })
 )
 
 /** The parts of `EventStore` about whole sessions; see there. `forget` is called when one was removed. */
 export const make = (db: SQLite.Database, forget: () => void) => {
   const one = db.prepare<[string]>(`select ${columns} from sessions where name = ?`)
-  const some = db.prepare<{ after: string; state: string | null; limit: number }>(
-    `select ${columns} from sessions where name > $after and ($state is null or state = $state) order by name limit $limit`
-  )
+  const page = <P>(where: string) =>
+    db.prepare<P & { after: string; limit: number }>(
+      `select ${columns} from sessions where ${where} and name > $after order by name limit $limit`
+    )
+  const all = page<object>("true")
+  const created = page<object>("state = 'CREATED'")
+  // The second condition is the one of the index.
+  const inState = page<{ state: string }>("state = $state and state <> 'CREATED'")
+  const withProcess = page<object>("process is not null")
   const receipt = db.prepare<[string, string], Receipt>(
     `select key, digest, first, last, head from receipts
      where session = (select id from sessions where name = ?) and key = ?`
@@ -46,12 +55,17 @@ export const make = (db: SQLite.Database, forget: () => void) => {
       ),
     list: (query: {
       readonly state?: SessionState | undefined
+      readonly hasProcess?: true | undefined
       readonly after?: string | undefined
       readonly limit: number
     }) =>
       attempt((): ReadonlyArray<SessionRecord> => {
-        const { after = "", limit, state = null } = query
-        return some.all({ after, state, limit }).map((row) => decode(row))
+        const { after = "", hasProcess, limit, state } = query
+        const bounds = { after, limit }
+        if (hasProcess) return withProcess.all(bounds).map((row) => decode(row))
+        if (state === undefined) return all.all(bounds).map((row) => decode(row))
+        const rows = state === "CREATED" ? created.all(bounds) : inState.all({ ...bounds, state })
+        return rows.map((row) => decode(row))
       }),
     receipt: (session: string, key: string) => attempt(() => Option.fromNullable(receipt.get(session, key))),
     remove: (session: string) =>

@@ -12,6 +12,7 @@ import * as SqliteConnection from "./SqliteConnection.ts"
 import * as SqliteConnectionJournal from "./SqliteConnectionJournal.ts"
 import { attempt } from "./SqliteFailure.ts"
 import * as SqliteLog from "./SqliteLog.ts"
+import * as SqliteMessages from "./SqliteMessages.ts"
 import * as SqliteOwnership from "./SqliteOwnership.ts"
 import * as SqliteRetainedStore from "./SqliteRetainedStore.ts"
 import * as SqliteRetention from "./SqliteRetention.ts"
@@ -63,6 +64,7 @@ export const make = (db: SQLite.Database): typeof EventStore.Service => {
     readPage,
     ...SqliteSessions.make(db, forget),
     ...SqliteRetention.make(db),
+    ...SqliteMessages.make(db),
     check: attempt(() => check.immediate())
   })
 }

@@ -69,7 +69,8 @@ export const commitContract: ReadonlyArray<Rule> = [
     Effect.gen(function* () {
       assert.deepEqual(yield* store.load(a), Option.none())
       yield* store.commit([ofNumbers("a", 1, 2)])
-      const first = { session: a, epoch: "e1", state: "CREATED", oldest: 1, head: 2, createdAt: at, updatedAt: at }
+      const stands = { state: "CREATED", stateAt: at, process: null }
+      const first = { session: a, epoch: "e1", ...stands, oldest: 1, head: 2, createdAt: at, updatedAt: at }
       assert.deepEqual(yield* store.load(a), Option.some(first))
       yield* store.commit([ofNumbers("a", 3, 1, { at: at + 7000 }), ofNumbers("b", 1, 1, { at: at + 9000 })])
       assert.deepEqual(yield* store.load(a), Option.some({ ...first, head: 3, updatedAt: at + 7000 }))

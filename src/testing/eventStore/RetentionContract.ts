@@ -123,7 +123,9 @@ export const retentionContract: ReadonlyArray<Rule> = [
         oldest: 1,
         head: 1,
         createdAt: at + 5,
-        updatedAt: at + 5
+        updatedAt: at + 5,
+        stateAt: at + 5,
+        process: null
       }
       for (const when of ["before", "after"]) {
         assert.deepEqual(yield* store.load(a), Option.some(record), `${when} the sweep`)

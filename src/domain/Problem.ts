@@ -1,4 +1,4 @@
-import { inspect } from "node:util"
+import { Inspectable } from "effect"
 
 const maxLength = 200
 
@@ -8,7 +8,7 @@ const words = (failure: unknown): string => {
   if (failure instanceof Error) {
     return failure.message || ("code" in failure && typeof failure.code === "string" ? failure.code : failure.name)
   }
-  return typeof failure === "string" ? failure : inspect(failure, { depth: 1, breakLength: Number.POSITIVE_INFINITY })
+  return Inspectable.toStringUnknown(failure, 0)
 }
 
 /** One readable line for a failure, whatever was thrown. For people: nothing is decided by it. */

@@ -1,0 +1,32 @@
+import { Deferred, Effect } from "effect"
+import type { SessionId } from "../domain/Session.ts"
+import * as ChildProcess from "../process/ChildProcess.ts"
+import type { Process } from "../process/Process.ts"
+import { Processes } from "../session/Processes.ts"
+
+/** How a command ended; `problem`: it did not start. */
+export interface Ended {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly problem?: string
+}
+
+/** Runs a command as the process of a session of this server; done when it has ended. The log tells everything of it. */
+export const run = (session: SessionId, program: ChildProcess.Options) =>
+  Effect.gen(function* () {
+    const processes = yield* Processes
+    const ended = yield* Deferred.make<Ended>()
+    const process = Effect.gen(function* () {
+      let made: Process | undefined
+      // The first to be added is the last to run: by then the program has been ended, and waited for.
+      yield* Effect.addFinalizer(() =>
+        made?.exit === undefined ? Effect.void : Effect.flatMap(made.exit, (status) => Deferred.succeed(ended, status))
+      )
+      made = yield* Effect.tapError(ChildProcess.make(program), ({ problem }) =>
+        Deferred.succeed(ended, { code: null, signal: null, problem })
+      )
+      return made
+    })
+    yield* processes.attach(session, process)
+    return yield* Deferred.await(ended)
+  })

@@ -1,0 +1,32 @@
+import { type Duration, Effect, Schedule } from "effect"
+import { isSynced } from "../domain/Lifecycle.ts"
+import type { SessionActor } from "./SessionActor.ts"
+
+/**
+ * The safety net under the fan-out (design §4): at each tick, a watch that is behind the head and has not moved since the last
+ * one reads the log. Only sessions in CREATED, STARTING and ACTIVE are looked after, by their stored state alone. A tick
+ * looks at the sessions that had commits since, or watches behind: ten thousand quiet ones cost it nothing.
+ */
+export const make = (interval: Duration.Duration) =>
+  Effect.gen(function* () {
+    const advanced = new Set<SessionActor>()
+
+    const tick = Effect.sync(() => {
+      for (const actor of advanced) {
+        const isLookedAfter = isSynced(actor.state)
+        let isBehind = false
+        for (const watcher of actor.watchers) isBehind = watcher.sync(isLookedAfter) || isBehind
+        if (!isBehind) advanced.delete(actor)
+      }
+    })
+    yield* Effect.forkScoped(Effect.schedule(tick, Schedule.spaced(interval)))
+
+    return {
+      /** The head moved, and somebody watches. Bounded by the sessions that are watched. */
+      advanced: (actor: SessionActor): void => {
+        advanced.add(actor)
+      },
+      /** How many sessions the next tick looks at. */
+      size: () => advanced.size
+    } as const
+  })
