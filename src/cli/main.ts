@@ -43,7 +43,9 @@ const run = (name: string, args: ReadonlyArray<string>): Effect.Effect<number, C
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (load === undefined) return yield* misused(`there is no command "${name.slice(0, 200)}"`, usage)
     const command = yield* Effect.promise(load)
-    return yield* args.includes("--help") || args.includes("-h") ? print(command.usage) : command.run(args)
+    // What stands behind `--` is another program's.
+    const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args
+    return yield* own.includes("--help") || own.includes("-h") ? print(command.usage) : command.run(args)
   })
 
 /** Flags without a command are those of `serve`. */
