@@ -39,6 +39,7 @@ export class Connection implements Ear, Expiring, Flushed {
   readonly terms: Terms
   /** Epoch milliseconds. */
   readonly openedAt: number
+  /** Those that ended stay for the vector: who returns must not be told of them anew. */
   seams: ReadonlyArray<LiveSeam> = []
   /** The end was decided; nothing but the farewell is written from now on. */
   ending: Ending | undefined
@@ -283,10 +284,9 @@ export class Connection implements Ear, Expiring, Flushed {
     if (seam.mode === "ended") return
     seam.close()
     const frame = ControlFrame.end({ session: seam.actor.session, cursor: seam.cursor, reason })
-    const left = this.seams.filter((other) => other !== seam)
-    if (left.length === 0) return this.finish("ended", frame)
+    if (this.seams.every(({ mode }) => mode === "ended")) return this.finish("ended", frame)
     this.write(frame)
-    this.seams = left
+    if (reason === "deleted") this.seams = this.seams.filter((other) => other !== seam)
   }
 
   private drained(): void {

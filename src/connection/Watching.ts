@@ -34,7 +34,7 @@ export const wishes = (
   })
 
 export const watching = (connection: Connection): ReadonlyArray<SessionId> =>
-  connection.seams.map(({ actor }) => actor.session)
+  connection.seams.filter(({ mode }) => mode !== "ended").map(({ actor }) => actor.session)
 
 /** Watches what is not watched yet, all or none, and tells the client. */
 export const add = (
@@ -52,7 +52,10 @@ export const add = (
     }
     if (!connection.isOpen) return new ConnectionNotFound({ token: connection.token })
     const opened = Array.from(fresh.values(), (wish) => Opening.begin("many", wish, replayCap, connection))
-    connection.seams = [...connection.seams, ...opened.map(({ seam }) => seam)]
+    const over = connection.seams.filter(({ actor, mode }) => mode === "ended" && !fresh.has(actor.session))
+    const live = connection.seams.filter(({ mode }) => mode !== "ended")
+    // The vector has the bound of the watches: of those that ended the oldest are forgotten.
+    connection.seams = [...over, ...live, ...opened.map(({ seam }) => seam)].slice(-maxWatches)
     connection.write(opened.map(({ text }) => text).join(""))
     Opening.end(connection, opened)
     connection.readSoon()

@@ -6,7 +6,7 @@ import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { AskBody, api, MessageBody, StateBody } from "../domain/Api.ts"
 import * as AppendBody from "../domain/AppendBody.ts"
 import type { SessionId } from "../domain/Session.ts"
-import { type ConnectionNotFound, PayloadTooLarge } from "../domain/SessionError.ts"
+import { type ConnectionNotFound, InvalidRequest, PayloadTooLarge } from "../domain/SessionError.ts"
 import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { Messages, type NewMessage } from "../session/Messages.ts"
 import { Processes } from "../session/Processes.ts"
@@ -37,6 +37,8 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
         field: string
       ): Effect.Effect<NewMessage, HttpError> =>
         Effect.gen(function* () {
+          if (data === undefined)
+            return yield* new InvalidRequest({ field, allowed: "must be present: any JSON value" })
           const depth = AppendBody.depthProblem(data, field)
           if (depth !== undefined) return yield* depth
           const text = JSON.stringify(data)

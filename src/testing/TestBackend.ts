@@ -91,10 +91,14 @@ export interface TestBackend {
   readonly onConnect: (script: Script) => void
   /** Of a disconnect from now on. */
   readonly onDisconnect: (script: Script) => void
+  /** Of a message to a session from now on. */
+  readonly onMessage: (script: Script) => void
   /** All connects, as soon as there are at least `count`. */
   readonly connects: (count: number) => Effect.Effect<ReadonlyArray<Call>>
   /** All disconnects, repeated ones included, as soon as there are at least `count`: of one token, or of all. */
   readonly disconnects: (count: number, token?: string) => Effect.Effect<ReadonlyArray<Call>>
+  /** All messages, repeated ones included, as soon as there are at least `count`. */
+  readonly messages: (count: number) => Effect.Effect<ReadonlyArray<Call>>
   /** Waits until the calls so far are as wanted. */
   readonly until: (isEnough: (calls: ReadonlyArray<Call>) => boolean) => Effect.Effect<ReadonlyArray<Call>>
   /** Cuts all connections and refuses new ones. What was heard stays. */
@@ -204,7 +208,7 @@ const give = (response: Http.ServerResponse, reply: Reply): void => {
 export const make = Effect.gen(function* () {
   const calls: Array<Call> = []
   const attempts = new Set<() => void>()
-  const scripts = { connect: always(accept), disconnect: always(accept) }
+  const scripts = { connect: always(accept), disconnect: always(accept), message: always(accept) }
   const server = yield* Effect.acquireRelease(
     Effect.sync(() => Http.createServer()),
     (server) => close(server)
@@ -213,8 +217,8 @@ export const make = Effect.gen(function* () {
   const fork = yield* FiberSet.makeRuntime<never>()
 
   const script = ({ action }: Call): Script => {
-    if (action === "connect") return scripts.connect
-    return action === "disconnect" ? scripts.disconnect : always(answer(404))
+    if (action === "connect" || action === "disconnect" || action === "message") return scripts[action]
+    return always(answer(404))
   }
 
   const arrived = (call: Call, response: Http.ServerResponse): void => {
@@ -270,6 +274,10 @@ export const make = Effect.gen(function* () {
     onDisconnect: (script) => {
       scripts.disconnect = script
     },
+    onMessage: (script) => {
+      scripts.message = script
+    },
+    messages: (count) => some(count, ({ action }) => action === "message"),
     connects: (count) => some(count, ({ action }) => action === "connect"),
     disconnects: (count, token) =>
       some(count, (call) => call.action === "disconnect" && (token === undefined || call.token === token)),
