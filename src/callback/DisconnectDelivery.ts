@@ -13,7 +13,8 @@ export const pace = Schedule.exponential("1 second").pipe(
 /** For an hour (design §6): the last wait, of a minute at most, begins within 59 minutes. */
 export const patience = Schedule.upTo(pace, "59 minutes")
 
-const answered = (error: CallbackError): string => {
+/** In a line, for people. */
+export const answered = (error: CallbackError): string => {
   switch (error._tag) {
     case "BackendRefused":
       return `the backend answered ${error.status} ${error.reason}`.trimEnd()

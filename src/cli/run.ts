@@ -17,7 +17,7 @@ ${Serving.usage}`
 const options = { ...Serving.flags, json: { type: "boolean", default: false } } as const
 
 const described = ({ code, problem, signal }: CommandSession.Ended): string => {
-  if (problem !== undefined) return `the command did not start: ${problem}`
+  if (problem !== undefined) return problem
   return signal === null ? `the command ended with code ${code}` : `the command was ended by ${signal}`
 }
 

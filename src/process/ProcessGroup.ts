@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { Data, Effect, Either } from "effect"
 
 /** Nothing is left of the group. */
@@ -47,6 +47,8 @@ const startTime = (stat: string): string | undefined =>
   // Field 2 is the name in parentheses, and a name may have any character: the last one ends it. Field 3 follows.
   stat.slice(stat.lastIndexOf(")") + 2).split(" ")[22 - 3]
 
+const bootId = (): string | undefined => read("/proc/sys/kernel/random/boot_id")?.slice(0, 8)
+
 /**
  * Tells a process from every other that has its number before or after it, if not in the same hundredth of a second:
  * `PID:STARTTIME:BOOT`, since the ticks begin anew with each start of the system. `undefined` when there is no such
@@ -56,17 +58,38 @@ export const identify = (pid: number): Effect.Effect<string | undefined> =>
   Effect.sync(() => {
     const started = startTime(read(`/proc/${pid}/stat`) ?? "")
     if (started === undefined) return undefined
-    const boot = read("/proc/sys/kernel/random/boot_id")?.slice(0, 8)
+    const boot = bootId()
     return boot === undefined ? undefined : `${pid}:${started}:${boot}`
   })
 
+/** In the environment of all that a program starts, unless it clears it. Its value is of one start of one program. */
+export const variable = "SLUICE_PROCESS_GROUP"
+
+/** Living processes of the group, by field 5 of their `stat`. */
+const members = (pid: number): ReadonlyArray<string> =>
+  Either.getOrElse(
+    Either.try(() => readdirSync("/proc")),
+    () => []
+  ).filter((name) => {
+    const stat = /^[0-9]+$/.test(name) ? read(`/proc/${name}/stat`) : undefined
+    return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[5 - 3] === String(pid)
+  })
+
+const isMarked =
+  (mark: string) =>
+  (pid: string): boolean =>
+    (read(`/proc/${pid}/environ`) ?? "").split("\0").includes(mark)
+
 /**
- * SIGKILL to the group whose leader has this identity; true when it was sent. False when the leader is gone, even if
- * others of its group are left: its number may be another's by now. The same for what is no identity.
+ * SIGKILL to the group of this identity; true when it was sent. Its leader may be gone: a program often ends by itself when
+ * nobody reads its output any more, and leaves others. The system gives the number anew only when the whole group is gone, so
+ * one of it that has our mark tells that it is ours. False when no such process is left, and for what is no identity.
  */
 export const endOrphan = (identity: string): Effect.Effect<boolean> =>
   Effect.gen(function* () {
-    const pid = Number.parseInt(identity, 10)
-    if ((yield* identify(pid)) !== identity) return false
+    const [, leader, number, mark] = /^((\d+):\d+:[0-9a-f]{8}):([0-9a-f-]{36})$/.exec(identity) ?? []
+    if (leader?.split(":")[2] !== bootId()) return false
+    const pid = Number(number)
+    if ((yield* identify(pid)) !== leader && !members(pid).some(isMarked(`${variable}=${mark}`))) return false
     return Either.isRight(yield* Effect.either(signal(pid, "SIGKILL")))
   })

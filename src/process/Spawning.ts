@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { randomUUID } from "node:crypto"
 import { statSync } from "node:fs"
 import { Deferred, Effect, Either, Exit, FiberId, type Scope } from "effect"
 import { ChildProcessNotStarted } from "./ChildProcessError.ts"
@@ -51,8 +52,10 @@ const notStarted = (program: Program, error: unknown) =>
 
 /** In one turn with the start of the program, since its events come in the next: an error that nobody hears ends the server. */
 const start = (program: Program) => {
-  const { args, command, cwd, env, format } = program
-  const child = spawn(command, args, { cwd, env, detached: true, stdio: "pipe" })
+  const { args, command, cwd, env = process.env, format } = program
+  const mark = randomUUID()
+  const marked = { ...env, [ProcessGroup.variable]: mark }
+  const child = spawn(command, args, { cwd, env: marked, detached: true, stdio: "pipe" })
   const failed = Deferred.unsafeMake<never, ChildProcessNotStarted>(FiberId.none)
   const exit = Deferred.unsafeMake<ExitStatus>(FiberId.none)
   const closed = Deferred.unsafeMake<void>(FiberId.none)
@@ -62,13 +65,13 @@ const start = (program: Program) => {
   // Then it may have no pipes, whatever their types say: the system had no descriptor left.
   if (child.pid === undefined) return { failed }
   const output = OutputPipes.make(child.stdout, child.stderr, format)
-  return { child, pid: child.pid, exit, closed, input: InputPipe.make(child.stdin), output }
+  return { child, mark, pid: child.pid, exit, closed, input: InputPipe.make(child.stdin), output }
 }
 
 const launch = Effect.fnUntraced(function* (program: Program) {
   const started = yield* Effect.try({ try: () => start(program), catch: (error) => notStarted(program, error) })
   if ("failed" in started) return yield* Deferred.await(started.failed)
-  const { child, closed, exit, input, output, pid } = started
+  const { child, closed, exit, input, mark, output, pid } = started
   const hasExited = Deferred.isDone(exit)
   const identity = yield* ProcessGroup.identify(pid)
   // The system gives a number anew only when its whole group is gone: if another process has it, there is no group.
@@ -91,7 +94,8 @@ const launch = Effect.fnUntraced(function* (program: Program) {
     // It is left to itself: it may never end, and the server must.
     Effect.catchTag("SignalNotPermitted", () => Effect.sync(() => child.unref()))
   )
-  const spawned: Spawned = { input, output, identity, hasExited, exited: Deferred.await(exit), signal }
+  const group = identity === undefined ? undefined : `${identity}:${mark}`
+  const spawned: Spawned = { input, output, identity: group, hasExited, exited: Deferred.await(exit), signal }
   return { spawned, end }
 })
 

@@ -39,19 +39,12 @@ export type Process =
   /** The server that ran it died, or let go of it: the process may be attached again. */
   | { readonly event: "crashed" | "detached"; readonly problem: string }
 
-/** A message was accepted. `data` is the JSON value that was sent; `from` the sender's request id. */
-export interface Message {
-  readonly id: string
-  readonly data: unknown
-  readonly from: string | null
-}
-
 const event = (name: string, body: unknown): SessionEvent => ({ name, data: JSON.stringify(body) })
 
 export const state = (body: State): SessionEvent => event(names.state, body)
 export const process = (body: Process): SessionEvent => event(names.process, body)
 
-/** `data` is JSON text already. */
+/** A message was accepted: `{ id, data, from }`. `data`, the JSON value that was sent, is text already; `from` the sender's request id. */
 export const message = (id: string, data: string, from: string | null): SessionEvent => ({
   name: names.message,
   data: `{"id":${JSON.stringify(id)},"data":${data},"from":${JSON.stringify(from)}}`

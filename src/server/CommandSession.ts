@@ -4,7 +4,7 @@ import * as ChildProcess from "../process/ChildProcess.ts"
 import type { Process } from "../process/Process.ts"
 import { Processes } from "../session/Processes.ts"
 
-/** How a command ended; `problem`: it did not start. */
+/** How a command ended; `problem`: that it did not start, and why. */
 export interface Ended {
   readonly code: number | null
   readonly signal: string | null
@@ -22,8 +22,8 @@ export const run = (session: SessionId, program: ChildProcess.Options) =>
       yield* Effect.addFinalizer(() =>
         made?.exit === undefined ? Effect.void : Effect.flatMap(made.exit, (status) => Deferred.succeed(ended, status))
       )
-      made = yield* Effect.tapError(ChildProcess.make(program), ({ problem }) =>
-        Deferred.succeed(ended, { code: null, signal: null, problem })
+      made = yield* Effect.tapError(ChildProcess.make(program), ({ message }) =>
+        Deferred.succeed(ended, { code: null, signal: null, problem: message })
       )
       return made
     })

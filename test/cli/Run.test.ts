@@ -94,7 +94,7 @@ describe("sluice run", () => {
   it.scopedLive("tells of a command that does not exist, and serves on", () =>
     Effect.gen(function* () {
       const server = yield* started(["no-such-command"])
-      const [, problem = ""] = yield* server.says(/^the command did not start: (.*); the server goes on\n/m)
+      const [, problem = ""] = yield* server.says(/^(no-such-command was not started: .*); the server goes on\n/m)
       assert.match(problem, /no such program/)
       yield* server.stream.named("sluice.end")
       assert.deepEqual(yield* logOf(server), [

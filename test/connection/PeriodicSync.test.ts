@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric, TestClock } from "effect"
-import { SessionId, SessionState } from "../../src/domain/Session.ts"
+import { SessionId, type SessionState } from "../../src/domain/Session.ts"
 import type { SessionRegistry } from "../../src/session/SessionRegistry.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"

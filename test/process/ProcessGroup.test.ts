@@ -75,7 +75,7 @@ describe("the identity of a process", () => {
       assert.ok(stat.includes("() R 1 (2) )"), stat)
       const started = stat.replace(/\(.*\)/s, "name").split(" ")[21]
       assert.ok(child.group?.startsWith(`${pidOf(child)}:${started}:`), child.group)
-      assert.match(child.group ?? "", /^\d+:\d+:[0-9a-f]{8}$/)
+      assert.match(child.group ?? "", /^\d+:\d+:[0-9a-f]{8}:[0-9a-f-]{36}$/)
     })
   )
 
@@ -100,15 +100,30 @@ describe("what an earlier server left running", () => {
     })
   )
 
+  it.scopedLive("is ended though its leader is gone, by the mark that all of it has", () =>
+    Effect.gen(function* () {
+      const child = yield* sh("sleep 1000 >/dev/null 2>&1 & echo $!")
+      const { next } = yield* reading(child)
+      const grandchild = Number(yield* next)
+      yield* child.exit ?? Effect.void
+      const [pid, started, boot, mark] = (child.group ?? "").split(":")
+      assert.equal(yield* ProcessGroup.endOrphan(`${pid}:${started}:${boot}:another`), false)
+      assert.ok(isAlive(grandchild))
+      assert.equal(yield* ProcessGroup.endOrphan(`${pid}:${started}:${boot}:${mark}`), true)
+      yield* until(() => !isAlive(grandchild))
+    })
+  )
+
   it.scopedLive("is left alone when another process has its number, or the system was started anew", () =>
     Effect.gen(function* () {
       const child = yield* sh("echo up; sleep 1000")
       yield* (yield* reading(child)).next
-      const [pid, started, boot] = (child.group ?? "").split(":")
+      const [pid, started, boot, mark] = (child.group ?? "").split(":")
       for (const identity of [
-        `${pid}:${Number(started) - 1}:${boot}`,
-        `${pid}:${started}0:${boot}`,
-        `${pid}:${started}:00000000`,
+        `${pid}:${Number(started) - 1}:${boot}:another`,
+        `${pid}:${started}0:${boot}:another`,
+        `${pid}:${started}:00000000:${mark}`,
+        `${pid}:${started}:${boot}`,
         `${pid}:${started}`,
         `${pid}`,
         `${pid}:`,

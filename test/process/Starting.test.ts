@@ -101,7 +101,7 @@ describe("a program that is started", () => {
   it.scopedLive("is told by its identity, which a later server can end it by", () =>
     Effect.gen(function* () {
       const child = yield* sh("sleep 1000")
-      assert.match(child.group ?? "", /^\d+:\d+:[0-9a-f]{8}$/)
+      assert.match(child.group ?? "", /^\d+:\d+:[0-9a-f]{8}:[0-9a-f-]{36}$/)
       assert.ok(isAlive(pidOf(child)))
     })
   )

@@ -236,8 +236,9 @@ describe("the agent of docs/agent-chat.md", () => {
       assert.equal(yield* next.ended, 0)
 
       // It is over: a next chat needs another id.
-      const again = yield* Effect.flip(Effect.sandbox(run("chat")))
-      assert.match(String(again), /session chat is ENDED: choose another one/)
+      const again = yield* run("chat")
+      assert.equal(yield* again.ended, 1)
+      assert.match(again.said(), /session chat is ENDED: choose another one/)
       const other = yield* run("chat-2")
       yield* other.signal("SIGTERM")
       assert.equal(yield* other.ended, 0)

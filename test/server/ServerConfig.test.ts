@@ -161,6 +161,8 @@ describe("a configuration", () => {
         CALLBACK_HEADERS: "Cookie, x-user",
         SLUICE_GATEWAY_PATH: "/events/",
         SLUICE_GATEWAY_PROFILE: "ssegateway",
+        CALLBACK_MESSAGES: "true",
+        SLUICE_SYNC_INTERVAL_SECONDS: "15",
         SLUICE_LOG_LEVEL: "debug",
         SLUICE_LOG_FORMAT: "pretty"
       }
@@ -173,6 +175,8 @@ describe("a configuration", () => {
     )
     assert.equal(config.callback.secret && Redacted.value(config.callback.secret), "s")
     assert.equal(config.gateway.profile.name, "ssegateway")
+    assert.equal(config.process.takesMessages, false)
+    assert.deepEqual(config.session.syncInterval, Duration.seconds(15))
     assert.equal(config.http.apiKey && Redacted.value(config.http.apiKey), "k")
     assert.deepEqual(config.http.corsOrigins, ["https://a.example", "http://localhost:5173"])
     assert.equal(config.connection.replayCap, 5)
@@ -209,6 +213,7 @@ const wrong: ReadonlyArray<readonly [env: string, values: ReadonlyArray<string>]
   ["CALLBACK_TIMEOUT_SECONDS", [...wrongNumbers, "0"]],
   ["CALLBACK_SECRET", ["two words", "naïve"]],
   ["CALLBACK_SEND_SECRET", ["yes", "1", "TRUE"]],
+  ["CALLBACK_MESSAGES", ["yes", "1", "TRUE"]],
   ["CALLBACK_HEADERS", ["cookie,,x", "two words", "a:b"]],
   ["SLUICE_GATEWAY_PATH", ["sse", "https://x/sse", "/a b", "/a?b"]],
   ["SLUICE_GATEWAY_PROFILE", ["sidecar", "Native"]],
@@ -221,6 +226,7 @@ const wrong: ReadonlyArray<readonly [env: string, values: ReadonlyArray<string>]
     ["app.example", "https://app.example/", "https://a.example,,https://b.example", "ftp://a.example"]
   ],
   ["SLUICE_REPLAY_CAP", [...wrongNumbers, "0"]],
+  ["SLUICE_SYNC_INTERVAL_SECONDS", [...wrongNumbers, "0"]],
   ["SLUICE_STALL_SECONDS", [...wrongNumbers, "0"]],
   ["SLUICE_RETAIN_EVENTS", [...wrongNumbers, "0"]],
   ["SLUICE_RETAIN_SECONDS", [...wrongNumbers, "0"]],
