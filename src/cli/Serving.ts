@@ -60,11 +60,14 @@ export const say = (lines: ReadonlyArray<string>) => Effect.ignore(StandardOutpu
  */
 setFlagsFromString("--no-allocation-site-pretenuring")
 
-/** Serves until it is interrupted, and then as long as its graceful stop takes. `session`: what the next steps are shown for. */
+/**
+ * Serves until it is interrupted, and then as long as its graceful stop takes. `session`: what the next steps are shown for.
+ * `begin` comes before the server is announced; what it gives is done while it serves.
+ */
 export const run = (
   { insecure, ...flags }: Flags,
   session: string,
-  whileServing: Effect.Effect<void, CommandError, Layer.Layer.Success<ReturnType<typeof Server.layer>>>
+  begin: Effect.Effect<Effect.Effect<void>, CommandError, Layer.Layer.Success<ReturnType<typeof Server.layer>>>
 ) =>
   Effect.gen(function* () {
     const given = { env: process.env, flags, insecure, isTerminal: process.stderr.isTTY === true }
@@ -77,7 +80,8 @@ export const run = (
     })
     yield* say(ServerConfig.describe(given))
     yield* logger(config.log)(Effect.forEach(config.problems, (problem) => Effect.logError(problem), { discard: true }))
-    return yield* Effect.all([announce, whileServing, Effect.never], { discard: true }).pipe(
+    return yield* begin.pipe(
+      Effect.flatMap((whileServing) => Effect.zipRight(announce, whileServing)),
       Effect.zipRight(Effect.never),
       Effect.provide(Server.layer(config)),
       logger(config.log)

@@ -30,7 +30,7 @@ export const run = (args: ReadonlyArray<string>) =>
     if (command === undefined) return yield* misused("COMMAND is missing: it stands after --", usage)
     const { json, ...flags } = values
     const program = { command, args: rest, format: json ? "json" : "text" } as const
-    const running = CommandSession.run(session, program).pipe(
+    const begin = CommandSession.run(session, program).pipe(
       Effect.catchTags({
         InvalidTransition: ({ from }) => Effect.fail(failed(`session ${session} is ${from}: choose another one`)),
         SessionEnded: () => Effect.fail(failed(`session ${session} has ended: choose another one`))
@@ -38,7 +38,9 @@ export const run = (args: ReadonlyArray<string>) =>
       Effect.mapError((error) =>
         error._tag === "CommandError" ? error : failed(`the command is not run: ${error._tag}`)
       ),
-      Effect.flatMap((ended) => Serving.say([`${described(ended)}; the server goes on`]))
+      Effect.map(({ ended }) =>
+        Effect.flatMap(ended, (status) => Serving.say([`${described(status)}; the server goes on`]))
+      )
     )
-    return yield* Serving.run(flags, session, running)
+    return yield* Serving.run(flags, session, begin)
   })

@@ -13,5 +13,5 @@ export const run = (args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const { positionals, values } = yield* Flags.parse(args, Serving.flags, usage)
     if (positionals[0] !== undefined) return yield* misused(`serve takes no argument "${positionals[0]}"`, usage)
-    return yield* Serving.run(values, "demo", Effect.void)
+    return yield* Serving.run(values, "demo", Effect.succeed(Effect.void))
   })

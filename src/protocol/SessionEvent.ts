@@ -27,7 +27,8 @@ export type Process =
   | { readonly event: "started"; readonly title?: string }
   | { readonly event: "start_failed" | "failed"; readonly problem: string }
   /** An interrupt, or a stop, was accepted: what follows is its outcome. */
-  | { readonly event: "interrupting" | "stopping"; readonly reason?: string }
+  | { readonly event: "interrupting" }
+  | { readonly event: "stopping"; readonly reason: string }
   | { readonly event: "interrupted" }
   | { readonly event: "interrupt_failed" | "stop_failed"; readonly problem: string }
   | { readonly event: "subtask_failed"; readonly subtask: string; readonly problem: string }

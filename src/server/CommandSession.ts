@@ -11,7 +11,10 @@ export interface Ended {
   readonly problem?: string
 }
 
-/** Runs a command as the process of a session of this server; done when it has ended. The log tells everything of it. */
+/**
+ * Runs a command as the process of a session of this server. Done when that is in the log, which tells everything of it; `ended`
+ * waits for its end.
+ */
 export const run = (session: SessionId, program: ChildProcess.Options) =>
   Effect.gen(function* () {
     const processes = yield* Processes
@@ -28,5 +31,5 @@ export const run = (session: SessionId, program: ChildProcess.Options) =>
       return made
     })
     yield* processes.attach(session, process)
-    return yield* Deferred.await(ended)
+    return { ended: Deferred.await(ended) } as const
   })

@@ -111,7 +111,8 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
         ...SessionRegistry.defaults,
         retainEvents: yield* read(settings.retainEvents),
         retainFor: yield* read(settings.retainSeconds),
-        syncInterval: yield* read(settings.syncInterval)
+        syncInterval: yield* read(settings.syncInterval),
+        messagesWait: !callbackMessages
       },
       process: { ...Processes.defaults, takesMessages: !callbackMessages },
       connection: {

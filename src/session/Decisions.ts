@@ -45,12 +45,14 @@ const unmoved = (standing: Standing, events: ReadonlyArray<NewEvent>) =>
 
 const ended = (standing: Standing) => Either.left(new SessionEnded({ session: standing.session }))
 
-/** Anyone may ask for it, of a session that exists. */
+/** Anyone may ask for it, of a session that exists. `told` comes before it. */
 export const move =
-  (to: SessionState, reason: string | undefined): Decide =>
+  (to: SessionState, reason: string | undefined, told: ReadonlyArray<NewEvent> = []): Decide =>
   (standing) => {
     if (!standing.exists) return Either.left(new SessionNotFound({ session: standing.session }))
-    return moved(through(standing, [to], reason), [], standing.process)
+    return standing.state === to
+      ? unmoved(standing, [])
+      : moved(through(standing, [to], reason), told, standing.process)
   }
 
 /** From `from` only: who is elsewhere meanwhile stays there. */
@@ -98,10 +100,10 @@ export const say =
 
 /** A stop was accepted. */
 export const stopping =
-  (epoch: string, reason: string | undefined): Decide =>
+  (epoch: string, reason: string): Decide =>
   (standing) => {
     if (standing.epoch !== epoch || standing.state === "ENDED") return ended(standing)
-    const told = SessionEvent.process({ event: "stopping", ...(reason === undefined ? {} : { reason }) })
+    const told = SessionEvent.process({ event: "stopping", reason })
     return moved(through(standing, ["CLOSING"], reason), [told], standing.process)
   }
 

@@ -56,10 +56,32 @@ export const make = (
     const store = yield* EventStore
     const once = Once.make<Receipt, AppendError | MessageConflict>()
 
+    /** Those on their way into the store, which does not know of them yet. */
+    const coming = new Map<SessionId, { messages: number; bytes: number }>()
+
+    const reserved = (session: SessionId, size: number) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const known = coming.get(session) ?? { messages: 0, bytes: 0 }
+          coming.set(session, { messages: known.messages + 1, bytes: known.bytes + size })
+        }),
+        () =>
+          Effect.sync(() => {
+            const { bytes, messages } = coming.get(session) ?? { messages: 1, bytes: size }
+            if (messages === 1) coming.delete(session)
+            else coming.set(session, { messages: messages - 1, bytes: bytes - size })
+          })
+      )
+
+    /** One too many is refused when those that came at the same time fill the bound. */
     const admitted = (session: SessionId) =>
       Effect.filterOrFail(
         store.backlog(session),
-        ({ bytes, messages }) => messages < MessageDispatch.maxOpen && bytes < MessageDispatch.maxOpenBytes,
+        ({ bytes, messages }) => {
+          const others = coming.get(session) ?? { messages: 0, bytes: 0 }
+          const isRoom = messages + others.messages <= MessageDispatch.maxOpen
+          return isRoom && bytes + others.bytes <= MessageDispatch.maxOpenBytes
+        },
         () => new Overloaded({ what: "queue of messages" })
       )
 
@@ -77,12 +99,14 @@ export const make = (
               store.message(session, id),
               Option.map(({ digest, seq }) => ({ digest, answer: Effect.succeed({ id, session, seq, isNew: false }) }))
             ),
-            first: Effect.zipRight(
-              admitted(session),
-              Effect.map(sessions.decide(session, decide, [{ name: id, data }]), ({ last }) => {
+            first: reserved(session, Buffer.byteLength(data)).pipe(
+              Effect.zipRight(admitted(session)),
+              Effect.zipRight(sessions.decide(session, decide, [{ name: id, data }])),
+              Effect.map(({ last }) => {
                 accepted(session)
                 return { id, session, seq: last, isNew: true }
-              })
+              }),
+              Effect.scoped
             ),
             again: (receipt) => ({ ...receipt, isNew: false })
           })

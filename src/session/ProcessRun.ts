@@ -147,7 +147,7 @@ export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun> =>
       Effect.gen(function* () {
         const isKept = isReleased && isResumable
         const words = yield* lastWords(ending, yield* control.end)
-        const open = yield* dispatch.open(session)
+        const open = rooms.takesMessages ? yield* dispatch.open(session) : []
         const left = open.filter(({ stage }) => !isKept || stage === "begun")
         const lost = MessageDispatch.lost(left, "the process ended before it took the message")
         const told = [...lost, ...words].map(SessionEvent.process)

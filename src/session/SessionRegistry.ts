@@ -3,12 +3,14 @@ import type { Event, NewEvent } from "../domain/Event.ts"
 import * as NewEvents from "../domain/Event.ts"
 import type { SessionId, SessionState, SessionSummary } from "../domain/Session.ts"
 import { type AppendError, type InvalidRequest, SessionNotFound, type StoreError } from "../domain/SessionError.ts"
+import * as SessionEvent from "../protocol/SessionEvent.ts"
 import { type EventRange, EventStore, type SessionRecord } from "../store/EventStore.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
 import type { Append, Appended, Decide } from "./Append.ts"
 import * as Decisions from "./Decisions.ts"
 import * as Epoch from "./Epoch.ts"
 import * as Idempotency from "./Idempotency.ts"
+import * as MessageDispatch from "./MessageDispatch.ts"
 import * as LogReader from "./LogReader.ts"
 import * as PeriodicSync from "./PeriodicSync.ts"
 import * as Retention from "./Retention.ts"
@@ -26,6 +28,8 @@ export interface Options extends ActorOptions {
   readonly retainFor: Duration.Duration | undefined
   /** A session that is suspended for so long is detached. */
   readonly grace: Duration.Duration
+  /** Messages wait for a process, and nobody takes them once their session has ended. False: they go elsewhere. */
+  readonly messagesWait: boolean
   /** Between two ticks of the periodic sync. */
   readonly syncInterval: Duration.Duration
 }
@@ -38,7 +42,8 @@ export const defaults: Options = {
   idle: Duration.minutes(1),
   pageCacheBytes: 16 * 1024 * 1024,
   grace: Duration.seconds(120),
-  syncInterval: Duration.seconds(5)
+  syncInterval: Duration.seconds(5),
+  messagesWait: true
 }
 
 /** Finds, starts, supervises and puts to sleep the session actors. */
@@ -146,6 +151,27 @@ export const make = (options: Options = defaults) =>
     const decide = (session: SessionId, decide: Decide, weight: ReadonlyArray<NewEvent> = none) =>
       appendOnce(session, { events: weight, decide })
 
+    const dispatch = yield* MessageDispatch.make
+
+    /** Messages that wait are told first, since nothing can be after the end. `isSure`: none may have come meanwhile. */
+    const end = (session: SessionId, reason: string | undefined, isSure: boolean) =>
+      Effect.gen(function* () {
+        const { head } = yield* start(session)
+        const left = yield* dispatch.open(session)
+        const told = MessageDispatch.lost(left, "the session was ended").map(SessionEvent.process)
+        const decision = Decisions.move("ENDED", reason, told)
+        const expect = isSure ? { epoch: undefined, seq: head } : undefined
+        yield* appendOnce(session, { events: told, decide: decision, expect })
+        yield* dispatch.stage(session, left, "done")
+      })
+
+    /** A producer that never rests cannot keep a session from its end. */
+    const ending = (session: SessionId, reason: string | undefined) =>
+      end(session, reason, true).pipe(
+        Effect.retry({ while: ({ _tag }) => _tag === "HeadConflict", times: 20 }),
+        Effect.catchTag("HeadConflict", () => end(session, reason, false))
+      )
+
     const sync = yield* PeriodicSync.make(options.syncInterval)
     const suspension = yield* Suspension.make({ grace: options.grace, decide })
 
@@ -196,8 +222,11 @@ export const make = (options: Options = defaults) =>
         return idempotency.once(session, epoch, append.receipt, appendOnce(session, append))
       },
       decide,
-      move: (session, state, reason) =>
-        Effect.zipRight(decide(session, Decisions.move(state, reason)), Effect.map(load(session), summary)),
+      move: (session, state, reason) => {
+        const isEnd = state === "ENDED" && options.messagesWait
+        const moved = isEnd ? ending(session, reason) : decide(session, Decisions.move(state, reason))
+        return Effect.zipRight(moved, Effect.map(load(session), summary))
+      },
       readPage: reader.read,
       history: (session, range) =>
         Effect.flatMap(load(session), (record) =>

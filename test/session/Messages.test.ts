@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Option } from "effect"
+import { Deferred, Effect, Either, Option } from "effect"
 import { MessageConflict, Overloaded, SessionEnded, StoreError } from "../../src/domain/SessionError.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import * as TestProcess from "../../src/testing/TestProcess.ts"
@@ -167,10 +167,64 @@ describe("a message to a session", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  for (const way of [["ENDED"], ["CLOSING", "ENDED"]] as const) {
+    it.effect(
+      `that waits when its session is moved to ${way.join(" and ")} is told as failed: none is lost in silence`,
+      () =>
+        Effect.gen(function* () {
+          const { messages, sessions, store } = yield* rooms
+          for (const id of ["m1", "m2"]) yield* messages.accept(s1, message(id))
+          for (const state of way) yield* sessions.move(s1, state, "operator")
+          const lines = (yield* log(s1)).filter((line) => !line.startsWith("CLOSING"))
+          assert.deepEqual(lines.slice(2), [
+            "message_failed m1: the session was ended",
+            "message_failed m2: the session was ended",
+            "ENDED (operator)"
+          ])
+          assert.deepEqual(yield* store.openMessages(s1, 10), [])
+          yield* sessions.move(s1, "ENDED") // again: nothing
+          assert.equal((yield* log(s1)).length, 4 + way.length)
+        }).pipe(Effect.provide(layer()))
+    )
+  }
+
+  it.effect("that comes while its session is ended is either refused or told: none is lost in silence", () =>
+    Effect.gen(function* () {
+      const { faulty, messages, sessions, store } = yield* rooms
+      yield* messages.accept(s1, message("m1"))
+      const looked = yield* FaultyStore.holdsAnswer
+      faulty.next("openMessages", looked)
+      const ending = yield* Effect.fork(sessions.move(s1, "ENDED"))
+      yield* looked.reached
+      yield* messages.accept(s1, message("m2"))
+      yield* looked.release
+      yield* ending
+      assert.deepEqual((yield* log(s1)).slice(2, 4), [
+        "message_failed m1: the session was ended",
+        "message_failed m2: the session was ended"
+      ])
+      assert.deepEqual(yield* store.openMessages(s1, 10), [])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("counts against the bound while it is on its way: 1,400 at once are not 1,400", () =>
+    Effect.gen(function* () {
+      const { messages } = yield* rooms
+      const asked = yield* Effect.all(
+        Array.from({ length: 1400 }, (_, index) => Effect.either(messages.accept(s1, message(`m${index}`)))),
+        { concurrency: "unbounded" }
+      )
+      const taken = asked.filter(Either.isRight).length
+      assert.isAtMost(taken, 1000)
+      const refused = asked.find(Either.isLeft)
+      assert.deepEqual(refused?.left, new Overloaded({ what: "queue of messages" }))
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("is refused above the bound of those that wait, and taken again when some were dispatched", () =>
     Effect.gen(function* () {
       const { messages, processes, store } = yield* rooms
-      const big = "x".repeat(1024 * 1024)
+      const big = "x".repeat(1024 * 1024 - 2) // its JSON text has two more
       for (let count = 0; count < 8; count++) yield* messages.accept(s1, message(`big${count}`, big))
       const refused = yield* Effect.flip(messages.accept(s1, message("one more")))
       assert.deepEqual(refused, new Overloaded({ what: "queue of messages" }))
