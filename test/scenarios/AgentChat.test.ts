@@ -55,13 +55,19 @@ const chat = Effect.gen(function* () {
   writeFileSync(join(cwd, "notes/shopping.txt"), "milk and tea\n")
   // The turns are long, and no reader should be told of a gap here.
   const env = { PORT: "0", SLUICE_STORE: "sqlite:chat.db", SLUICE_REPLAY_CAP: "2000" }
+  const begin = (args: ReadonlyArray<string>) => Process.make(args, { cwd, env })
   const start = (args: ReadonlyArray<string>) =>
     Effect.gen(function* () {
-      const server = yield* Process.make(args, { cwd, env })
+      const server = yield* begin(args)
       const [, url = ""] = yield* server.says(/listening on (http:\/\/127\.0\.0\.1:\d+)\n/)
       return { ...server, url }
     })
-  return { start, run: (session: string) => start(["run", session, "--json", "--", process.execPath, agent]) }
+  const running = (session: string) => ["run", session, "--json", "--", process.execPath, agent]
+  return {
+    start,
+    run: (session: string) => start(running(session)),
+    tryToRun: (session: string) => begin(running(session))
+  }
 })
 
 const post = (server: { readonly url: string }, path: string, body: unknown) =>
@@ -210,7 +216,7 @@ describe("the agent of docs/agent-chat.md", () => {
 
   it.scopedLive("is killed with its server, which tells so when it is back; no word that was seen is lost", () =>
     Effect.gen(function* () {
-      const { run, start } = yield* chat
+      const { run, start, tryToRun } = yield* chat
       const server = yield* run("chat")
       const client = yield* watch(server)
       const place = yield* say(server, "m1", "read notes/numbers.txt")
@@ -236,7 +242,7 @@ describe("the agent of docs/agent-chat.md", () => {
       assert.equal(yield* next.ended, 0)
 
       // It is over: a next chat needs another id.
-      const again = yield* run("chat")
+      const again = yield* tryToRun("chat")
       assert.equal(yield* again.ended, 1)
       assert.match(again.said(), /session chat is ENDED: choose another one/)
       const other = yield* run("chat-2")
