@@ -1,5 +1,8 @@
 import type { SessionId } from "../domain/Session.ts"
 
+/** Sessions that one connection owns: of more, the one owned longest is nobody's again. */
+const maxOwned = 100
+
 /**
  * Which connection owns which session for writing (design §5): at most one, the last that wrote. Watching needs none. What a
  * connection owned is nobody's when it ends.
@@ -14,9 +17,13 @@ export class Ownership {
     if (former === token) return undefined
     if (former !== undefined) this.owned.get(former)?.delete(session)
     this.owners.set(session, token)
-    const known = this.owned.get(token)
-    if (known === undefined) this.owned.set(token, new Set([session]))
-    else known.add(session)
+    const known = this.owned.get(token) ?? new Set()
+    this.owned.set(token, known.add(session))
+    const [longest] = known
+    if (known.size > maxOwned && longest !== undefined) {
+      known.delete(longest)
+      this.owners.delete(longest)
+    }
     return former
   }
 

@@ -1,6 +1,7 @@
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Either, ParseResult, Schema } from "effect"
+import * as Json from "../domain/Json.ts"
 import { InvalidRequest } from "../domain/SessionError.ts"
 import type { BodyError, RequestBodies } from "./RequestBodies.ts"
 
@@ -20,10 +21,7 @@ const text = (
   )
 
 const parse = (text: string): Effect.Effect<unknown, InvalidRequest> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(text),
-    catch: () => new InvalidRequest({ field: "body", allowed: "must be JSON" })
-  })
+  Effect.mapError(Json.parse(text), () => new InvalidRequest({ field: "body", allowed: "must be JSON" }))
 
 export const read = (
   request: HttpServerRequest.HttpServerRequest,

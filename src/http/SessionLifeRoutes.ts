@@ -6,7 +6,7 @@ import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import { AskBody, api, MessageBody, StateBody } from "../domain/Api.ts"
 import * as AppendBody from "../domain/AppendBody.ts"
 import type { SessionId } from "../domain/Session.ts"
-import { type ConnectionNotFound, InvalidRequest, PayloadTooLarge } from "../domain/SessionError.ts"
+import { InvalidRequest, PayloadTooLarge } from "../domain/SessionError.ts"
 import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { Messages, type NewMessage } from "../session/Messages.ts"
 import { Processes } from "../session/Processes.ts"
@@ -27,9 +27,15 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
       const gateway = yield* GatewayConnections
       const bodies = yield* RequestBodies
 
-      /** Who names a connection owns the session from now on: asked before anything is done. */
-      const own = (token: string | undefined, session: SessionId): Effect.Effect<void, ConnectionNotFound> =>
-        token === undefined ? Effect.void : connections.own(token, session)
+      /** Who names a connection owns the session by its write. One that is not open writes nothing; a refused write owns nothing. */
+      const owning = <A, E>(token: string | undefined, session: SessionId, write: Effect.Effect<A, E>) =>
+        token === undefined
+          ? write
+          : connections.find(token).pipe(
+              Effect.zipRight(write),
+              // The write is made, though its connection may be gone by now.
+              Effect.tap(() => Effect.ignore(connections.own(token, session)))
+            )
 
       const newMessage = (
         { data, id }: typeof MessageBody.Type,
@@ -50,7 +56,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
         })
 
       const move = (session: SessionId, { reason, state, token }: typeof StateBody.Type) =>
-        Effect.zipRight(own(token, session), sessions.move(session, state, reason))
+        owning(token, session, sessions.move(session, state, reason))
 
       const accepted = (receipt: { readonly id?: string; readonly session: SessionId; readonly seq: number }) => ({
         ...("id" in receipt ? { id: receipt.id } : {}),
@@ -62,8 +68,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
       const message = (session: SessionId, body: typeof MessageBody.Type) =>
         Effect.gen(function* () {
           const said = yield* newMessage(body, body.token, "data")
-          yield* own(body.token, session)
-          return accepted(yield* messages.accept(session, said))
+          return accepted(yield* owning(body.token, session, messages.accept(session, said)))
         })
 
       const ask =
@@ -71,8 +76,7 @@ export const layer = (options: { readonly maxEventBytes: number }) =>
         (session: SessionId, { message, token }: typeof AskBody.Type) =>
           Effect.gen(function* () {
             const said = message === undefined ? undefined : yield* newMessage(message, token, "message.data")
-            yield* own(token, session)
-            return accepted(yield* request(session, said))
+            return accepted(yield* owning(token, session, request(session, said)))
           })
 
       /** A session that is not ACTIVE cannot be suspended, and need not be. */

@@ -58,17 +58,19 @@ const closed = (server: Http.Server) =>
     )
   )
 
-/** The end of every process, and farewell to every stream; then the backend hears of each end. What it does not hear in time stays in the journal. */
-const farewell = Effect.gen(function* () {
-  const connections = yield* ConnectionRegistry
-  const flow = yield* ConnectFlow
-  const gateway = yield* GatewayConnections
-  const outbox = yield* DisconnectOutbox
-  const processes = yield* Processes
-  yield* Effect.all([processes.drain, flow.drain, connections.drain], { concurrency: 3 })
-  yield* gateway.settled
-  yield* outbox.drain
-})
+/** The end of every process, which its watchers still see; farewell to every stream; then the backend hears of each end. What it does not hear in time stays in the journal. */
+const farewell = (patience: Duration.Duration) =>
+  Effect.gen(function* () {
+    const connections = yield* ConnectionRegistry
+    const flow = yield* ConnectFlow
+    const gateway = yield* GatewayConnections
+    const outbox = yield* DisconnectOutbox
+    const processes = yield* Processes
+    yield* Effect.all([Effect.timeoutOption(processes.drain, patience), flow.drain], { concurrency: 2 })
+    yield* connections.drain
+    yield* gateway.settled
+    yield* outbox.drain
+  })
 
 /**
  * The stop, which the platform's server does not know for open streams (it waits for ever): not ready, farewell to every
@@ -80,7 +82,7 @@ const stop = (server: Http.Server, drain: Duration.Duration) =>
     const readiness = yield* Readiness
     const patience = Duration.max(Duration.subtract(drain, Duration.millis(1500)), Duration.millis(250))
     yield* readiness.drain
-    yield* farewell.pipe(
+    yield* farewell(Duration.times(patience, 0.7)).pipe(
       Effect.zipRight(closed(server)),
       Effect.interruptible,
       Effect.timeoutOption(patience),
@@ -94,7 +96,7 @@ export const layer = (options: Options) =>
     Effect.gen(function* () {
       const listener = yield* Listener
       const context = yield* Effect.context<
-        Readiness | ConnectFlow | ConnectionRegistry | DisconnectOutbox | GatewayConnections
+        Readiness | ConnectFlow | ConnectionRegistry | DisconnectOutbox | GatewayConnections | Processes
       >()
       // A head or a body that comes in drops is cut off (slow senders, design §10); a stream is past both.
       const server = Http.createServer(

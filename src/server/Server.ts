@@ -66,8 +66,8 @@ const gateway = ({ callback, connection, gateway: { profile } }: ServerConfig) =
   )
 
 /** Messages wait for a process, or go to the backend. */
-const messages = ({ process }: ServerConfig) =>
-  process.takesMessages
+const messages = ({ session }: ServerConfig) =>
+  session.messagesWait
     ? Messages.layer
     : Layer.unwrapEffect(
         Effect.map(MessageDelivery.make, (deliver) =>
@@ -78,7 +78,7 @@ const messages = ({ process }: ServerConfig) =>
 /** Who works for sessions. What a crash left is moved on before anything else is. */
 const sessions = (config: ServerConfig) =>
   Processes.layer(config.process).pipe(
-    Layer.provide(SessionRecovery.layer(config.process)),
+    Layer.provide(SessionRecovery.layer),
     Layer.provideMerge(messages(config)),
     Layer.provideMerge(SessionRegistry.layer(config.session))
   )

@@ -114,7 +114,7 @@ export const make = (given: Given): Either.Either<ServerConfig, InvalidSetting> 
         syncInterval: yield* read(settings.syncInterval),
         messagesWait: !callbackMessages
       },
-      process: { ...Processes.defaults, takesMessages: !callbackMessages },
+      process: Processes.defaults,
       connection: {
         ...ConnectionRegistry.defaults,
         heartbeat: Either.getOrElse(heartbeat, () => settings.heartbeat.fallback),

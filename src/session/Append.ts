@@ -27,6 +27,8 @@ export interface Decision {
   readonly standing: Batch.Standing
   /** Accepted with the event at this place in `events`, 0 for the first. */
   readonly message?: { readonly at: number; readonly accepted: Omit<AcceptedMessage, "seq"> }
+  /** Ids of messages that are done with it. */
+  readonly settled?: ReadonlyArray<string>
 }
 
 /** Pure: called in the turn of the commit, so that no one moves the session in between. */

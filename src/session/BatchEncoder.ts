@@ -18,9 +18,10 @@ interface Other {
   readonly receipts: ReadonlyArray<Batch.Receipt>
   readonly standing: Batch.Standing | undefined
   readonly messages: ReadonlyArray<AcceptedMessage>
+  readonly settled: ReadonlyArray<string>
 }
 
-const nothing: Other = { receipts: [], standing: undefined, messages: [] }
+const nothing: Other = { receipts: [], standing: undefined, messages: [], settled: [] }
 
 export const make = (log: {
   readonly session: SessionId
@@ -36,10 +37,10 @@ export const make = (log: {
   let events: Array<NewEvent> = []
   let text = ""
 
-  const cut = ({ messages, receipts, standing }: Other) => {
+  const cut = (other: Other) => {
     const creates = log.creates && batches.length === 0
     const frames = Frames.fromText(text)
-    batches.push({ session, epoch, creates, first, last: head, at, events, frames, receipts, standing, messages })
+    batches.push({ session, epoch, creates, first, last: head, at, events, frames, ...other })
     first = head + 1
     events = []
     text = ""

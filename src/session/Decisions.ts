@@ -40,19 +40,26 @@ const moved = (path: Path, told: ReadonlyArray<NewEvent>, process: string | null
     })
   )
 
+const settling = <E>(decided: Either.Either<Decision, E>, settled: ReadonlyArray<string>) =>
+  Either.map(decided, (decision): Decision => ({ ...decision, settled }))
+
 const unmoved = (standing: Standing, events: ReadonlyArray<NewEvent>) =>
   Either.right<Decision>({ events, standing: { state: standing.state, process: standing.process } })
 
 const ended = (standing: Standing) => Either.left(new SessionEnded({ session: standing.session }))
 
-/** Anyone may ask for it, of a session that exists. `told` comes before it. */
+/** Anyone may ask for it, of a session that exists. `told` comes before it, and settles messages. */
 export const move =
-  (to: SessionState, reason: string | undefined, told: ReadonlyArray<NewEvent> = []): Decide =>
+  (
+    to: SessionState,
+    reason: string | undefined,
+    told: ReadonlyArray<NewEvent> = [],
+    settled: ReadonlyArray<string> = []
+  ): Decide =>
   (standing) => {
     if (!standing.exists) return Either.left(new SessionNotFound({ session: standing.session }))
-    return standing.state === to
-      ? unmoved(standing, [])
-      : moved(through(standing, [to], reason), told, standing.process)
+    if (standing.state === to) return unmoved(standing, [])
+    return settling(moved(through(standing, [to], reason), told, standing.process), settled)
   }
 
 /** From `from` only: who is elsewhere meanwhile stays there. */
@@ -88,15 +95,19 @@ export const started =
 
 /** Events of a process, of the log that it works for. */
 export const emit =
-  (epoch: string, events: ReadonlyArray<NewEvent>): Decide =>
+  (epoch: string, events: ReadonlyArray<NewEvent>, settled: ReadonlyArray<string> = []): Decide =>
   (standing) =>
-    standing.epoch !== epoch || standing.state === "ENDED" ? ended(standing) : unmoved(standing, events)
+    standing.epoch !== epoch || standing.state === "ENDED"
+      ? ended(standing)
+      : settling(unmoved(standing, events), settled)
 
 /** What the server has to say in a log. */
 export const say =
-  (events: ReadonlyArray<NewEvent>): Decide =>
+  (epoch: string, events: ReadonlyArray<NewEvent>, settled: ReadonlyArray<string>): Decide =>
   (standing) =>
-    standing.state === "ENDED" || !standing.exists ? ended(standing) : unmoved(standing, events)
+    standing.state === "ENDED" || standing.epoch !== epoch
+      ? ended(standing)
+      : settling(unmoved(standing, events), settled)
 
 /** A stop was accepted. */
 export const stopping =
@@ -109,29 +120,29 @@ export const stopping =
 
 /** The process is no more, and its session ends with it. */
 export const end =
-  (epoch: string, told: ReadonlyArray<NewEvent>, reason: string): Decide =>
+  (epoch: string, reason: string, told: ReadonlyArray<NewEvent>, settled: ReadonlyArray<string>): Decide =>
   (standing) =>
     standing.epoch !== epoch || standing.state === "ENDED"
       ? ended(standing)
-      : moved(through(standing, toEnd(standing), reason), told, null)
+      : settling(moved(through(standing, toEnd(standing), reason), told, null), settled)
 
 /** The process may come back: its session waits for it, unless it is closing. */
 export const letGo =
-  (epoch: string, told: ReadonlyArray<NewEvent>, reason: string): Decide =>
+  (epoch: string, reason: string, told: ReadonlyArray<NewEvent>, settled: ReadonlyArray<string>): Decide =>
   (standing) => {
     if (standing.epoch !== epoch || standing.state === "ENDED") return ended(standing)
     const path = standing.state === "CLOSING" ? ["ENDED" as const] : ["DETACHED" as const]
-    return moved(through(standing, path, reason, "recovery"), told, null)
+    return settling(moved(through(standing, path, reason, "recovery"), told, null), settled)
   }
 
 /** The server that ran the process died: whatever state the session was in, it is moved on. */
 export const crashed =
-  (isResumable: boolean, told: ReadonlyArray<NewEvent>): Decide =>
+  (isResumable: boolean, told: ReadonlyArray<NewEvent>, settled: ReadonlyArray<string>): Decide =>
   (standing) => {
     const { state } = standing
     if (state === "ENDED") return ended(standing)
     const to = isResumable && state !== "CLOSING" ? "DETACHED" : "ENDED"
-    return moved(through(standing, [to], "crashed", "recovery"), told, null)
+    return settling(moved(through(standing, [to], "crashed", "recovery"), told, null), settled)
   }
 
 /** A message, after what is told with it; who was away is back by it. */

@@ -1,22 +1,23 @@
-import { type Cause, Effect, FiberMap, Layer, Schedule } from "effect"
+import { type Cause, Effect, FiberMap, Layer } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import type { StoreError } from "../domain/SessionError.ts"
 import * as SessionEvent from "../protocol/SessionEvent.ts"
 import { EventStore } from "../store/EventStore.ts"
 import type { StoredMessage } from "../store/Message.ts"
-import type { StoreWriter } from "../store/StoreWriter.ts"
+import { StoreWriter } from "../store/StoreWriter.ts"
 import { problemOf } from "./Deadline.ts"
 import * as Decisions from "./Decisions.ts"
-import * as MessageDispatch from "./MessageDispatch.ts"
 import * as Messages from "./Messages.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
+import { untilHealed } from "./Temporary.ts"
 
 /** Sessions looked up, at the start, at once. */
 const pieceOfSessions = 100
 /** Messages of one session read at once. */
 const pieceOfMessages = 50
 
-const patiently = <A, E>(effect: Effect.Effect<A, E>) => Effect.retry(effect, Schedule.spaced("1 second"))
+/** What the store refuses is asked for again. */
+const pause = "1 second"
 
 /**
  * Messages go to whatever `deliver` reaches, in the order of each session, at least once: what a crash leaves is delivered by
@@ -31,32 +32,39 @@ export const layer = (
     Effect.gen(function* () {
       const store = yield* EventStore
       const sessions = yield* SessionRegistry
-      const dispatch = yield* MessageDispatch.make
+      const writer = yield* StoreWriter
       // Interrupted with the scope: what is not done stays in the store, for the next start.
       const fork = yield* FiberMap.makeRuntime<never, SessionId, void>()
       /** Those that have a fiber; true: it looks once more before it ends. */
       const forwarding = new Map<SessionId, boolean>()
 
-      const tell = (session: SessionId, body: SessionEvent.Process) => {
-        const event = SessionEvent.process(body)
-        return Effect.ignore(patiently(sessions.decide(session, Decisions.say([event]), [event])))
+      /** Done when it is delivered, or given up, which the log tells in the same step; a log that has ended is told nothing. */
+      const one = (session: SessionId, epoch: string, message: StoredMessage) => {
+        const done = writer.run(Effect.suspend(() => store.stage(session, epoch, [{ id: message.id, stage: "done" }])))
+        const failed = (cause: Cause.Cause<unknown>) => {
+          const told = [SessionEvent.process({ event: "message_failed", id: message.id, problem: problemOf(cause) })]
+          return Effect.catchTag(
+            sessions.decide(session, Decisions.say(epoch, told, [message.id]), told),
+            "SessionEnded",
+            () => done
+          )
+        }
+        return Effect.matchCauseEffect(
+          Effect.suspend(() => deliver(session, message)),
+          {
+            onFailure: (cause) => untilHealed(failed(cause), pause),
+            onSuccess: () => untilHealed(done, pause)
+          }
+        )
       }
 
-      const one = (session: SessionId, message: StoredMessage) =>
-        Effect.suspend(() => deliver(session, message)).pipe(
-          Effect.catchAllCause((cause) =>
-            tell(session, { event: "message_failed", id: message.id, problem: problemOf(cause) })
-          ),
-          Effect.zipRight(patiently(dispatch.stage(session, [message], "done")))
-        )
-
       const piece = (session: SessionId) =>
-        Effect.flatMap(patiently(dispatch.open(session, pieceOfMessages)), (open) =>
-          Effect.as(
-            Effect.forEach(open, (message) => one(session, message), { discard: true }),
-            open.length > 0
-          )
-        )
+        Effect.gen(function* () {
+          const { epoch } = yield* untilHealed(sessions.start(session), pause)
+          const open = yield* untilHealed(store.openMessages(session, pieceOfMessages), pause)
+          for (const message of open) yield* one(session, epoch, message)
+          return open.length > 0
+        })
 
       const forward = (session: SessionId): Effect.Effect<void, unknown> =>
         Effect.zipRight(
@@ -85,7 +93,7 @@ export const layer = (
           for (const session of found) begin(session)
           if (found.length === pieceOfSessions) yield* resume(found[found.length - 1])
         })
-      yield* Effect.forkScoped(patiently(resume()))
+      yield* Effect.forkScoped(untilHealed(resume(), pause))
 
       return yield* Messages.make(begin)
     })

@@ -97,7 +97,12 @@ export const make = (
             conflict: new MessageConflict({ session, id }),
             former: Effect.map(
               store.message(session, id),
-              Option.map(({ digest, seq }) => ({ digest, answer: Effect.succeed({ id, session, seq, isNew: false }) }))
+              Option.map((stored) => {
+                // Its sender may never have heard of it, and neither may who takes it.
+                if (stored.stage === "waiting") accepted(session)
+                const receipt = { id, session, seq: stored.seq, isNew: false }
+                return { digest: stored.digest, answer: Effect.succeed(receipt) }
+              })
             ),
             first: reserved(session, Buffer.byteLength(data)).pipe(
               Effect.zipRight(admitted(session)),

@@ -1,11 +1,23 @@
-import { type Duration, Effect, Schedule } from "effect"
+import { Cause, type Duration, Effect, Schedule } from "effect"
 import { isSynced } from "../domain/Lifecycle.ts"
 import type { SessionActor } from "./SessionActor.ts"
+import type { Watcher } from "./Watcher.ts"
+
+/** A defect of one watcher ends that one alone (promise 6). */
+const contained = (watcher: Watcher, isLookedAfter: boolean): boolean => {
+  try {
+    return watcher.sync(isLookedAfter)
+  } catch (defect) {
+    watcher.died(Cause.die(defect))
+    return false
+  }
+}
 
 /**
  * The safety net under the fan-out (design §4): at each tick, a watch that is behind the head and has not moved since the last
  * one reads the log. Only sessions in CREATED, STARTING and ACTIVE are looked after, by their stored state alone. A tick
- * looks at the sessions that had commits since, or watches behind: ten thousand quiet ones cost it nothing.
+ * looks at the sessions that had commits since, or watches behind: ten thousand quiet ones cost it nothing. A watch of an id
+ * that the store does not know has no head to be behind: it waits, and begins when the session is created.
  */
 export const make = (interval: Duration.Duration) =>
   Effect.gen(function* () {
@@ -15,7 +27,7 @@ export const make = (interval: Duration.Duration) =>
       for (const actor of advanced) {
         const isLookedAfter = isSynced(actor.state)
         let isBehind = false
-        for (const watcher of actor.watchers) isBehind = watcher.sync(isLookedAfter) || isBehind
+        for (const watcher of actor.watchers) isBehind = contained(watcher, isLookedAfter) || isBehind
         if (!isBehind) advanced.delete(actor)
       }
     })

@@ -16,10 +16,11 @@ export interface Options {
   readonly gone: Effect.Effect<void>
   /** Ends it now, whatever it does. */
   readonly breakOff: Effect.Effect<void>
+  /** Never waits for a store that does not answer. */
   readonly tell: (body: SessionEvent.Process) => Effect.Effect<void>
   /** Records in the log that it is asked for, before anything is done. The place there. */
   readonly recordInterrupt: Effect.Effect<number, AppendError>
-  readonly recordStop: (reason: string | undefined) => Effect.Effect<number, AppendError>
+  readonly recordStop: (reason: string) => Effect.Effect<number, AppendError>
   /** Nobody waits for it; it ends with the server. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 }
@@ -29,9 +30,12 @@ interface Recorded {
   readonly isNew: boolean
 }
 
+type Accepted = Deferred.Deferred<number, AppendError>
+
 /**
  * What is asked of one process: to interrupt what it does, and to stop. Outcomes are told in the log. A request that comes
- * while another one is under way joins it: a hundred interrupts at once are one, and so are a hundred stops.
+ * while another one is under way joins it: a hundred interrupts at once are one, and so are a hundred stops. An interrupt that
+ * cannot be recorded is not made; a stop is, since a process that fills the disk must not live by that.
  */
 export const make = (options: Options) =>
   Effect.gen(function* () {
@@ -39,9 +43,10 @@ export const make = (options: Options) =>
     const messagesAllowed = yield* Effect.makeLatch(true)
     let holds = 0
     let isOver = false
-    let interruptAsked: Deferred.Deferred<number, AppendError> | undefined
+    let isStopping = false
+    let interruptAsked: Accepted | undefined
     let interruption: Fiber.RuntimeFiber<void> | undefined
-    let stopAsked: Deferred.Deferred<number, AppendError | NothingRuns> | undefined
+    let stopAsked: Accepted | undefined
 
     /** A message that comes with an interrupt, or after it, is for what follows. */
     const holdingMessages = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -67,20 +72,42 @@ export const make = (options: Options) =>
       yield* breakOff
     })
 
-    const stop = (reason: string | undefined): Effect.Effect<number, AppendError | NothingRuns> =>
-      Effect.suspend(() => {
-        if (isOver) return Effect.fail(new NothingRuns({ session }))
-        if (stopAsked !== undefined) return Deferred.await(stopAsked)
-        const asked = Deferred.unsafeMake<number, AppendError | NothingRuns>(FiberId.none)
-        stopAsked = asked
-        return recordStop(reason).pipe(
-          Effect.onExit((exit) => {
-            if (exit._tag === "Failure") stopAsked = undefined
-            else fork(stopNow)
-            return Deferred.done(asked, exit)
-          }),
-          Effect.uninterruptible
+    const beginToStop = (): void => {
+      if (isStopping || isOver) return
+      isStopping = true
+      fork(stopNow)
+    }
+
+    /** One record for all that ask at once. The slot is free again when it failed, or when `isDone` is called. */
+    const shared = (
+      asked: Accepted | undefined,
+      set: (asked: Accepted | undefined) => void,
+      record: Effect.Effect<number, AppendError>
+    ): Effect.Effect<Recorded & { readonly seq: number }, AppendError> => {
+      if (asked !== undefined) return Effect.map(Deferred.await(asked), (seq) => ({ seq, isNew: false }))
+      const mine = Deferred.unsafeMake<number, AppendError>(FiberId.none)
+      set(mine)
+      return record.pipe(
+        Effect.onExit((exit) => {
+          if (exit._tag === "Failure") set(undefined)
+          return Deferred.done(mine, exit)
+        }),
+        Effect.map((seq) => ({ seq, isNew: true })),
+        Effect.uninterruptible
+      )
+    }
+
+    const stop = (reason = "stopped"): Effect.Effect<number, AppendError | NothingRuns> =>
+      Effect.suspend((): Effect.Effect<number, AppendError | NothingRuns> => {
+        if (isOver) return new NothingRuns({ session })
+        const recorded = shared(
+          stopAsked,
+          (asked) => {
+            stopAsked = asked
+          },
+          recordStop(reason)
         )
+        return Effect.map(Effect.ensuring(recorded, Effect.sync(beginToStop)), ({ seq }) => seq)
       })
 
     const interruptNow = Effect.suspend(() => {
@@ -100,44 +127,50 @@ export const make = (options: Options) =>
       holdingMessages
     )
 
-    const begin = (): void => {
-      if (interruption === undefined && stopAsked === undefined && !isOver) interruption = fork(interruptNow)
-    }
-
     /** `record` gives the request, or what came with it, its place in the log. */
     const interruptWith = <A extends Recorded, E>(record: Effect.Effect<A, E>): Effect.Effect<A, E | NothingRuns> =>
       Effect.suspend((): Effect.Effect<A, E | NothingRuns> => {
-        if (isOver) return Effect.fail(new NothingRuns({ session }))
-        return holdingMessages(Effect.tap(record, ({ isNew }) => Effect.sync(() => (isNew ? begin() : undefined))))
+        if (isOver || isStopping) return new NothingRuns({ session })
+        const begin = ({ isNew }: A) =>
+          Effect.suspend(() => {
+            if (!isNew || interruption !== undefined) return Effect.void
+            if (isOver || isStopping)
+              return tell({ event: "interrupt_failed", problem: "the process is being stopped" })
+            interruption = fork(interruptNow)
+            return Effect.void
+          })
+        return holdingMessages(Effect.tap(record, begin))
       })
-
-    const recorded = Effect.suspend(() => {
-      if (interruptAsked !== undefined) {
-        return Effect.map(Deferred.await(interruptAsked), (seq) => ({ seq, isNew: false }))
-      }
-      const asked = Deferred.unsafeMake<number, AppendError>(FiberId.none)
-      interruptAsked = asked
-      return recordInterrupt.pipe(
-        Effect.onExit((exit) => {
-          if (exit._tag === "Failure") interruptAsked = undefined
-          return Deferred.done(asked, exit)
-        }),
-        Effect.map((seq) => ({ seq, isNew: true })),
-        Effect.uninterruptible
-      )
-    })
 
     return {
       messagesAllowed: messagesAllowed.await,
-      interrupt: Effect.map(interruptWith(recorded), ({ seq }) => seq),
       interruptWith,
+      interrupt: Effect.map(
+        interruptWith(
+          Effect.suspend(() =>
+            shared(
+              interruptAsked,
+              (asked) => {
+                interruptAsked = asked
+              },
+              recordInterrupt
+            )
+          )
+        ),
+        ({ seq }) => seq
+      ),
       stop,
-      /** The session was moved to its end by someone else: as a stop, which is recorded already. */
-      closing: (): void => {
-        if (stopAsked !== undefined || isOver) return
-        stopAsked = Deferred.unsafeMake<number, AppendError | NothingRuns>(FiberId.none)
-        Deferred.unsafeDone(stopAsked, Effect.fail(new NothingRuns({ session })))
-        fork(stopNow)
+      /** The session was moved to its end by someone else, as the log tells at `seq`: a stop. */
+      closing: (seq: number): void => {
+        if (stopAsked === undefined) {
+          stopAsked = Deferred.unsafeMake<number, AppendError>(FiberId.none)
+          Deferred.unsafeDone(stopAsked, Effect.succeed(seq))
+        }
+        beginToStop()
+      },
+      /** From now on nothing is asked of it: its log is another one's. */
+      over: (): void => {
+        isOver = true
       },
       /** From now on nothing runs. True when an interrupt was under way: it has no outcome of its own any more. */
       end: Effect.suspend(() => {

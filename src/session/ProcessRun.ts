@@ -1,17 +1,20 @@
-import { Deferred, Duration, Effect, Exit, Option, Schedule, Scope } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Option, Scope } from "effect"
 import type { NewEvent } from "../domain/Event.ts"
 import type { SessionId } from "../domain/Session.ts"
 import type { AppendError } from "../domain/SessionError.ts"
 import type { Process } from "../process/Process.ts"
 import * as SessionEvent from "../protocol/SessionEvent.ts"
-import type { Appended, Decide } from "./Append.ts"
+import type { EventStore } from "../store/EventStore.ts"
 import { problemOf, within } from "./Deadline.ts"
 import * as Decisions from "./Decisions.ts"
-import * as MessageDispatch from "./MessageDispatch.ts"
+import type { MessageDispatch } from "./MessageDispatch.ts"
 import * as ProcessControl from "./ProcessControl.ts"
+import * as ProcessLog from "./ProcessLog.ts"
 import * as ProcessOutput from "./ProcessOutput.ts"
 import * as ProcessRecord from "./ProcessRecord.ts"
 import type { Worker } from "./SessionActor.ts"
+import type { SessionRegistry } from "./SessionRegistry.ts"
+import { untilHealed } from "./Temporary.ts"
 
 /** What is to be run, for which log. */
 export interface Job {
@@ -24,25 +27,20 @@ export interface Job {
 }
 
 export interface Rooms extends Pick<ProcessControl.Options, "deadline" | "fork"> {
-  readonly decide: (
-    session: SessionId,
-    decide: Decide,
-    weight?: ReadonlyArray<NewEvent>
-  ) => Effect.Effect<Appended, AppendError>
-  readonly dispatch: MessageDispatch.MessageDispatch
+  readonly sessions: SessionRegistry["Type"]
+  readonly dispatch: MessageDispatch
   /** Bytes of one append of its output. */
   readonly maxBytes: number
-  /** Messages go to the process. */
-  readonly takesMessages: boolean
 }
 
 /** One process at work, from its start to the last event that tells of it. */
 export interface ProcessRun
   extends Worker,
     Pick<ProcessControl.ProcessControl, "interrupt" | "interruptWith" | "stop"> {
+  readonly epoch: string
   /** To be run once. Never fails; interrupted, it ends the process and says so in the log. */
   readonly life: Effect.Effect<void>
-  /** The server stops: done when the process has ended, or was let go of. */
+  /** The server stops: the process is asked to end, or let go of. Not waited for. */
   readonly release: Effect.Effect<void>
 }
 
@@ -51,57 +49,68 @@ type Ending =
   | { readonly _tag: "NotStarted" | "Failed"; readonly problem: string }
   | { readonly _tag: "Exited" | "Broken" }
 
-/** What may heal is tried again: the log sets the pace of the process. */
-const persistently = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.retry(effect, {
-    while: ({ _tag }) => _tag === "Overloaded" || _tag === "SessionInterrupted" || _tag === "StoreError",
-    schedule: Schedule.spaced("100 millis")
-  })
-
 /** The last events are not waited for longer than this when the server stops; recovery tells the end then. */
 const patienceAtStop = Duration.seconds(2)
 
-export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun> =>
+const broken: Ending = { _tag: "Broken" }
+
+export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun, never, EventStore> =>
   Effect.gen(function* () {
     const { epoch, isResumable, session } = job
-    const { deadline, decide, dispatch } = rooms
-    const broken = yield* Deferred.make<void>()
+    const { deadline, dispatch, fork, sessions } = rooms
+    const breaks = yield* Deferred.make<void>()
     const gone = yield* Deferred.make<void>()
+    const released = yield* Deferred.make<void>()
     const told = yield* Deferred.make<void>()
     const mayHaveMessages = yield* Effect.makeLatch(true)
+    const log = yield* ProcessLog.make(session, epoch, sessions.decide)
     let process: Process | undefined
     /** Why the session ends, when it does. */
     let reason = "exited"
     let isReleased = false
 
-    const emit = (events: ReadonlyArray<NewEvent>) =>
-      persistently(decide(session, Decisions.emit(epoch, events), events))
-    /** A log that has ended hears nothing more. */
-    const tell = (body: SessionEvent.Process) => Effect.ignore(emit([SessionEvent.process(body)]))
-    const breakOff = Effect.asVoid(Deferred.succeed(broken, undefined))
+    const breakOff = Effect.asVoid(Deferred.succeed(breaks, undefined))
 
     const control = yield* ProcessControl.make({
-      ...rooms,
+      deadline,
+      fork,
       session,
       process: () => process,
       gone: Deferred.await(gone),
       breakOff,
-      tell,
-      recordInterrupt: Effect.map(emit([SessionEvent.process({ event: "interrupting" })]), ({ last }) => last),
-      recordStop: (why = "stopped") =>
+      tell: log.tell,
+      recordInterrupt: Effect.map(log.append([SessionEvent.process({ event: "interrupting" })]), ({ last }) => last),
+      recordStop: (why) =>
         Effect.suspend(() => {
           reason = why
-          return Effect.map(persistently(decide(session, Decisions.stopping(epoch, why))), ({ first }) => first)
+          return Effect.map(sessions.decide(session, Decisions.stopping(epoch, why)), ({ first }) => first)
         })
     })
 
     const dispatching = (running: Process) =>
-      dispatch.run(session, {
+      dispatch.run(session, epoch, {
         more: Effect.zipRight(mayHaveMessages.await, mayHaveMessages.close),
         allowed: control.messagesAllowed,
         send: (message) => running.send(message),
-        tell
+        failed: (body, id) => log.tell(body, [id])
       })
+
+    /** A fiber beside the process, not of its scope: whatever it waits for cannot keep that from closing. */
+    const dispatched = <A>(running: Process, work: Effect.Effect<A>): Effect.Effect<A> =>
+      sessions.messagesWait
+        ? Effect.acquireUseRelease(
+            Effect.sync(() => fork(Effect.ignoreLogged(dispatching(running)))),
+            () => work,
+            Fiber.interruptFork
+          )
+        : work
+
+    const pumped = (running: Process) =>
+      Effect.map(
+        Effect.exit(Effect.disconnect(ProcessOutput.pump(running, rooms.maxBytes, log.put))),
+        (output): Ending =>
+          Exit.isSuccess(output) ? { _tag: "Exited" } : { _tag: "Failed", problem: problemOf(output.cause) }
+      )
 
     /** In `scope`, which the caller closes. */
     const work = (scope: Scope.Scope) =>
@@ -119,83 +128,105 @@ export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun> =>
         process = running
         const { group, title } = running
         const record = ProcessRecord.encode({ isResumable, ...(group === undefined ? {} : { group }) })
-        yield* persistently(decide(session, Decisions.started(epoch, record, title)))
-        if (rooms.takesMessages) yield* Effect.forkIn(dispatching(running), scope)
-        const output = yield* Effect.exit(ProcessOutput.pump(running, rooms.maxBytes, emit))
-        if (Exit.isSuccess(output)) return { _tag: "Exited" } as const
-        return { _tag: "Failed", problem: problemOf(output.cause) } as const
+        yield* untilHealed(sessions.decide(session, Decisions.started(epoch, record, title)), "100 millis")
+        return yield* dispatched(running, pumped(running))
       }).pipe(
-        Effect.raceFirst(Effect.as(Deferred.await(broken), { _tag: "Broken" } as const)),
+        Effect.raceFirst(Effect.as(Deferred.await(breaks), broken)),
         // The log has ended: nobody is left to work for.
-        Effect.orElseSucceed((): Ending => ({ _tag: "Broken" }))
+        Effect.catchTag("SessionEnded", () => Effect.succeed(broken))
       )
 
     /** What the last events say, beside the messages that nobody will take. */
-    const lastWords = (ending: Ending, wasInterrupting: boolean): Effect.Effect<ReadonlyArray<SessionEvent.Process>> =>
+    const lastWords = (ending: Ending, wasInterrupting: boolean): Effect.Effect<ReadonlyArray<NewEvent>> =>
       Effect.gen(function* () {
-        const told: Array<SessionEvent.Process> = []
-        if (wasInterrupting) told.push({ event: "interrupt_failed", problem: "the process ended meanwhile" })
-        if (ending._tag === "NotStarted") return [...told, { event: "start_failed", problem: ending.problem }]
-        if (ending._tag === "Failed") told.push({ event: "failed", problem: ending.problem })
-        if (isReleased && isResumable) return [...told, { event: "detached", problem: "the server stopped" }]
-        const exit = process?.exit
-        const status = exit === undefined ? Option.none() : yield* Effect.option(within(() => exit, deadline))
-        return [...told, { event: "exited", ...Option.getOrElse(status, () => ({ code: null, signal: null })) }]
+        const words: Array<SessionEvent.Process> = []
+        if (wasInterrupting) words.push({ event: "interrupt_failed", problem: "the process ended meanwhile" })
+        if (ending._tag === "NotStarted") words.push({ event: "start_failed", problem: ending.problem })
+        if (ending._tag === "Failed") words.push({ event: "failed", problem: ending.problem })
+        if (isReleased && isResumable) words.push({ event: "detached", problem: "the server stopped" })
+        else if (ending._tag !== "NotStarted") {
+          const exit = process?.exit
+          const status = exit === undefined ? Option.none() : yield* Effect.option(within(() => exit, deadline))
+          words.push({ event: "exited", ...Option.getOrElse(status, () => ({ code: null, signal: null })) })
+        }
+        return [...log.untold(), ...words.map(SessionEvent.process)]
       })
 
     const settle = (ending: Ending) =>
       Effect.gen(function* () {
-        const isKept = isReleased && isResumable
         const words = yield* lastWords(ending, yield* control.end)
-        const open = rooms.takesMessages ? yield* dispatch.open(session) : []
-        const left = open.filter(({ stage }) => !isKept || stage === "begun")
-        const lost = MessageDispatch.lost(left, "the process ended before it took the message")
-        const told = [...lost, ...words].map(SessionEvent.process)
+        const isKept = isReleased && isResumable
         const why = ending._tag === "NotStarted" ? "start_failed" : ending._tag === "Failed" ? "failed" : reason
-        yield* decide(session, isKept ? Decisions.letGo(epoch, told, why) : Decisions.end(epoch, told, why), told)
-        yield* dispatch.stage(session, left, "done")
+        const conclude = isKept ? Decisions.letGo : Decisions.end
+        const concluded = sessions.conclude(session, {
+          losesWaiting: !isKept,
+          why: "the process ended before it took the message",
+          decide: (lost, settled) => conclude(epoch, why, [...lost, ...words], settled)
+        })
+        yield* untilHealed(concluded, "100 millis")
+      }).pipe(
+        // Someone else has ended or deleted it: there is nothing to say.
+        Effect.catchTag("SessionEnded", () => Effect.void),
+        Effect.catchAllCause((cause) => Effect.logError("the end of a process is not in its log", cause))
+      )
+
+    /** A store that does not take it is waited for, but not by a server that stops. */
+    const settled = (ending: Ending) =>
+      Effect.raceFirst(
+        Effect.interruptible(Effect.disconnect(settle(ending))),
+        Effect.interruptible(
+          Effect.zipRight(
+            Deferred.await(released),
+            Effect.delay(Effect.logWarning("the end of a process is not in its log yet"), patienceAtStop)
+          )
+        )
+      ).pipe(Effect.annotateLogs({ session }))
+
+    const letGo = (why: string) =>
+      Effect.suspend(() => {
+        isReleased = true
+        reason = why
+        return Effect.asVoid(Deferred.succeed(released, undefined))
       })
 
-    /** Of a log that was ended or deleted by someone else there is nothing to say. */
-    const settled = (ending: Ending) =>
-      persistently(settle(ending)).pipe(
-        Effect.timeoutOption(isReleased ? patienceAtStop : Duration.infinity),
-        Effect.catchAllCause((cause) =>
-          Effect.annotateLogs(Effect.logDebug("the end of a process is not in its log", cause), { session })
-        )
-      )
+    const endingOf = (worked: Exit.Exit<Ending, AppendError>): Ending => {
+      if (Exit.isSuccess(worked)) return worked.value
+      return Cause.isInterruptedOnly(worked.cause) ? broken : { _tag: "Failed", problem: problemOf(worked.cause) }
+    }
 
     // Interruption is the abrupt end of the server: the process ends with it, and its log says so if the store still takes it.
     const life = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const worked = yield* Effect.exit(restore(work(scope)))
-        if (Exit.isFailure(worked)) {
-          reason = "shutdown"
-          isReleased = true
-        }
+        if (Exit.isInterrupted(worked)) yield* letGo("shutdown")
         yield* Effect.ignoreLogged(within(() => Effect.uninterruptible(Scope.close(scope, worked)), deadline))
         yield* Deferred.succeed(gone, undefined)
-        yield* settled(Exit.getOrElse(worked, (): Ending => ({ _tag: "Broken" })))
+        yield* settled(endingOf(worked))
         yield* Deferred.succeed(told, undefined)
       })
     )
 
     return {
+      epoch,
       life,
       interrupt: control.interrupt,
       interruptWith: control.interruptWith,
       stop: control.stop,
       release: Effect.suspend(() => {
-        isReleased = true
-        reason = "shutdown"
         const asked = isResumable ? breakOff : Effect.ignore(control.stop("shutdown"))
-        return Effect.zipRight(asked, Deferred.await(told))
+        return Effect.zipRight(letGo("shutdown"), asked)
       }),
       wake: () => mayHaveMessages.unsafeOpen(),
-      stands: (state) => {
-        if (state === "CLOSING") control.closing()
-        if (state === "ENDED" || state === "gone") Deferred.unsafeDone(broken, Effect.void)
-      }
+      stands: (state, seq) => {
+        if (state === "CLOSING") control.closing(seq)
+        if (state === "gone") control.over()
+        if (state === "ENDED" || state === "gone") Deferred.unsafeDone(breaks, Effect.void)
+      },
+      end: (why) =>
+        Effect.suspend(() => {
+          reason = why
+          return Effect.zipRight(breakOff, Deferred.await(told))
+        })
     }
   })

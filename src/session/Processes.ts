@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, FiberSet, Layer, type Scope } from "effect"
+import { Context, Duration, Effect, FiberSet, Layer, Schedule, type Scope } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import { ShuttingDown } from "../domain/GatewayError.ts"
 import {
@@ -6,7 +6,7 @@ import {
   type AppendError,
   type MessageConflict,
   NothingRuns,
-  SessionNotFound,
+  type SessionNotFound,
   type StoreError
 } from "../domain/SessionError.ts"
 import type { Process } from "../process/Process.ts"
@@ -17,6 +17,7 @@ import * as MessageDispatch from "./MessageDispatch.ts"
 import { Messages, type NewMessage, type Receipt } from "./Messages.ts"
 import * as ProcessRecord from "./ProcessRecord.ts"
 import * as ProcessRun from "./ProcessRun.ts"
+import type { SessionActor } from "./SessionActor.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
 export interface Options {
@@ -24,14 +25,11 @@ export interface Options {
   readonly deadline: Duration.Duration
   /** Bytes of one append of a process's output. */
   readonly maxAppendBytes: number
-  /** False: messages go to the backend. */
-  readonly takesMessages: boolean
 }
 
 export const defaults: Options = {
   deadline: Duration.seconds(5),
-  maxAppendBytes: 4 * 1024 * 1024,
-  takesMessages: true
+  maxAppendBytes: 4 * 1024 * 1024
 }
 
 /** Where the log tells that it was asked for; its outcome follows there. */
@@ -72,64 +70,91 @@ export const make = (options: Options = defaults) =>
     const sessions = yield* SessionRegistry
     const messages = yield* Messages
     const dispatch = yield* MessageDispatch.make
+    const context = yield* Effect.context<EventStore>()
     const fork = yield* FiberSet.makeRuntime<never, void, never>()
     const runs = new Map<SessionId, ProcessRun.ProcessRun>()
     /** From before their sessions are awake. */
     const attaching = new Set<SessionId>()
+    const idle = yield* Effect.makeLatch(true)
     let isDraining = false
 
     const rooms: ProcessRun.Rooms = {
-      decide: sessions.decide,
+      sessions,
       dispatch,
-      deadline: options.deadline,
       fork,
-      maxBytes: options.maxAppendBytes,
-      takesMessages: options.takesMessages
+      deadline: options.deadline,
+      maxBytes: options.maxAppendBytes
     }
 
+    const changed = (): void => {
+      if (runs.size === 0 && attaching.size === 0) idle.unsafeOpen()
+      else idle.unsafeClose()
+    }
+
+    /** A process that still ends for a log that was deleted is nobody's any more. */
     const find = (
       session: SessionId
     ): Effect.Effect<ProcessRun.ProcessRun, NothingRuns | SessionNotFound | StoreError> =>
       Effect.suspend(() => {
         const run = runs.get(session)
-        if (run !== undefined) return Effect.succeed(run)
-        return Effect.flatMap(
-          sessions.start(session),
-          ({ exists }): Effect.Effect<never, NothingRuns | SessionNotFound> =>
-            exists ? new NothingRuns({ session }) : new SessionNotFound({ session })
-        )
+        if (run !== undefined && sessions.find(session)?.epoch === run.epoch) return Effect.succeed(run)
+        return Effect.zipRight(sessions.get(session), new NothingRuns({ session }))
       })
+
+    const admitted = (session: SessionId): Effect.Effect<void, ShuttingDown | AlreadyRuns> =>
+      Effect.suspend((): Effect.Effect<void, ShuttingDown | AlreadyRuns> => {
+        if (isDraining) return new ShuttingDown()
+        return runs.has(session) ? new AlreadyRuns({ session }) : Effect.void
+      })
+
     const reserved = (session: SessionId) =>
       Effect.acquireRelease(
         Effect.suspend((): Effect.Effect<void, ShuttingDown | AlreadyRuns> => {
-          if (isDraining) return new ShuttingDown()
-          if (runs.has(session) || attaching.has(session)) return new AlreadyRuns({ session })
+          if (attaching.has(session)) return new AlreadyRuns({ session })
           attaching.add(session)
+          changed()
           return Effect.void
         }),
-        () => Effect.sync(() => attaching.delete(session))
+        () =>
+          Effect.sync(() => {
+            attaching.delete(session)
+            changed()
+          })
+      )
+
+    /** Awake until the worker is set: in the same step. */
+    const awake = (session: SessionId): Effect.Effect<SessionActor, StoreError> =>
+      Effect.flatMap(sessions.start(session), (actor) =>
+        sessions.find(session) === actor ? Effect.succeed(actor) : awake(session)
       )
 
     const attach = (session: SessionId, process: ProcessRun.Job["process"], isResumable: boolean) =>
       Effect.gen(function* () {
         yield* reserved(session)
-        const actor = yield* sessions.start(session)
-        const { epoch } = actor
-        const run = yield* ProcessRun.make({ session, epoch, process, isResumable }, rooms)
+        const { epoch } = yield* awake(session)
+        const run = yield* Effect.provide(ProcessRun.make({ session, epoch, process, isResumable }, rooms), context)
+        const actor = yield* awake(session)
+        yield* admitted(session)
         const release = Effect.sync(() => {
           runs.delete(session)
           if (actor.worker === run) actor.worker = undefined
+          changed()
         })
         runs.set(session, run)
         actor.worker = run
-        const record = ProcessRecord.encode({ isResumable })
-        const { first } = yield* Effect.tapErrorCause(
-          sessions.decide(session, Decisions.attach(epoch, record)),
-          () => release
+        const attached = sessions.decide(session, Decisions.attach(epoch, ProcessRecord.encode({ isResumable })))
+        const { first } = yield* attached.pipe(
+          // Whether it is in the log nobody knows: once more there changes nothing.
+          Effect.retry({
+            while: ({ _tag }) => _tag === "SessionInterrupted",
+            times: 3,
+            schedule: Schedule.spaced("100 millis")
+          }),
+          Effect.tapErrorCause(() => release)
         )
         fork(Effect.ensuring(run.life, release))
         return { session, seq: first }
-      }).pipe(Effect.scoped, Effect.uninterruptible)
+      }).pipe(Effect.scoped, Effect.uninterruptible, (attach) => Effect.zipRight(admitted(session), attach))
 
     return Processes.of({
       attach: (session, process, { isResumable = false } = {}) => attach(session, process, isResumable),
@@ -151,10 +176,11 @@ export const make = (options: Options = defaults) =>
 
       drain: Effect.suspend(() => {
         isDraining = true
-        return Effect.forEach(Array.from(runs.values()), (run) => run.release, {
+        const released = Effect.forEach(Array.from(runs.values()), (run) => run.release, {
           concurrency: "unbounded",
           discard: true
         })
+        return Effect.zipRight(released, idle.await)
       })
     })
   })

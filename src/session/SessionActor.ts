@@ -5,7 +5,7 @@
  * supervising fiber (`SessionRegistry`) stays parked and acts on its death only. Waking a fiber twice per append costs
  * 2 × 2 to 13 µs, more than all the work of an append here.
  */
-import { Cause, Either } from "effect"
+import { Cause, type Effect, Either } from "effect"
 import type { Log } from "../domain/ReplayPlan.ts"
 import type { SessionId, SessionState } from "../domain/Session.ts"
 import { Overloaded, SessionInterrupted, type StoreError } from "../domain/SessionError.ts"
@@ -38,8 +38,10 @@ export interface Supervisor {
 
 /** What works for the session, as far as its actor has to do with it. Its actor does not sleep meanwhile. */
 export interface Worker {
-  /** The session came into this state, or is no more. */
-  readonly stands: (state: SessionState | "gone") => void
+  /** The session came into this state, as its log tells at `seq` or before, or is no more. */
+  readonly stands: (state: SessionState | "gone", seq: number) => void
+  /** Ends the work, and with it the session; done when the log says so. */
+  readonly end: (reason: string) => Effect.Effect<void>
   /** A message was accepted. */
   readonly wake: () => void
 }
@@ -241,7 +243,7 @@ export class SessionActor implements Source {
   stop(reason: "deleted" | "failed"): void {
     for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.ended(reason))
     this.watchers.clear()
-    this.worker?.stands("gone")
+    this.worker?.stands("gone", this.head)
     if (reason === "deleted") return
     this.running = false
     this.taken = this.mailbox
@@ -268,7 +270,7 @@ export class SessionActor implements Source {
     if (this.state === "ENDED") {
       for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.ended("ended"))
     }
-    this.worker?.stands(this.state)
+    this.worker?.stands(this.state, this.head)
     this.supervisor?.moved()
   }
 

@@ -2,15 +2,21 @@ import { Context, Duration, Effect, FiberSet, Layer, Option, Schedule } from "ef
 import type { Event, NewEvent } from "../domain/Event.ts"
 import * as NewEvents from "../domain/Event.ts"
 import type { SessionId, SessionState, SessionSummary } from "../domain/Session.ts"
-import { type AppendError, type InvalidRequest, SessionNotFound, type StoreError } from "../domain/SessionError.ts"
-import * as SessionEvent from "../protocol/SessionEvent.ts"
+import { isLegal } from "../domain/Lifecycle.ts"
+import {
+  type AppendError,
+  type InvalidRequest,
+  SessionInterrupted,
+  SessionNotFound,
+  type StoreError
+} from "../domain/SessionError.ts"
 import { type EventRange, EventStore, type SessionRecord } from "../store/EventStore.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
 import type { Append, Appended, Decide } from "./Append.ts"
+import * as Conclusion from "./Conclusion.ts"
 import * as Decisions from "./Decisions.ts"
 import * as Epoch from "./Epoch.ts"
 import * as Idempotency from "./Idempotency.ts"
-import * as MessageDispatch from "./MessageDispatch.ts"
 import * as LogReader from "./LogReader.ts"
 import * as PeriodicSync from "./PeriodicSync.ts"
 import * as Retention from "./Retention.ts"
@@ -73,6 +79,10 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
       state: SessionState,
       reason?: string
     ) => Effect.Effect<SessionSummary, AppendError>
+    /** Appends what ends a session, or lets go of its process, with what becomes of its messages. */
+    readonly conclude: (session: SessionId, conclusion: Conclusion.Conclusion) => Effect.Effect<Appended, AppendError>
+    /** See `Options`. */
+    readonly messagesWait: boolean
     readonly readPage: LogReader.LogReader["read"]
     readonly history: (
       session: SessionId,
@@ -95,6 +105,9 @@ export class SessionRegistry extends Context.Tag("sluice/session/SessionRegistry
 >() {}
 
 const none: ReadonlyArray<NewEvent> = []
+
+/** A process that is ended with its session has its own deadlines; the store may take its time too. */
+const patienceWithEnd = Duration.seconds(15)
 
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
@@ -151,26 +164,24 @@ export const make = (options: Options = defaults) =>
     const decide = (session: SessionId, decide: Decide, weight: ReadonlyArray<NewEvent> = none) =>
       appendOnce(session, { events: weight, decide })
 
-    const dispatch = yield* MessageDispatch.make
+    const conclude = yield* Conclusion.make({ ...options, start, append: appendOnce })
 
-    /** Messages that wait are told first, since nothing can be after the end. `isSure`: none may have come meanwhile. */
-    const end = (session: SessionId, reason: string | undefined, isSure: boolean) =>
-      Effect.gen(function* () {
-        const { head } = yield* start(session)
-        const left = yield* dispatch.open(session)
-        const told = MessageDispatch.lost(left, "the session was ended").map(SessionEvent.process)
-        const decision = Decisions.move("ENDED", reason, told)
-        const expect = isSure ? { epoch: undefined, seq: head } : undefined
-        yield* appendOnce(session, { events: told, decide: decision, expect })
-        yield* dispatch.stage(session, left, "done")
+    /** A process that is at work ends first, and tells how: nothing can follow the end of a log. */
+    const end = (session: SessionId, reason: string | undefined): Effect.Effect<unknown, AppendError> =>
+      Effect.suspend((): Effect.Effect<unknown, AppendError> => {
+        const actor = actors.get(session)
+        if (actor?.worker === undefined || !isLegal(actor.state, "ENDED")) {
+          return conclude(session, {
+            losesWaiting: true,
+            why: "the session was ended",
+            decide: (told, settled) => Decisions.move("ENDED", reason, told, settled)
+          })
+        }
+        return Effect.timeoutFail(actor.worker.end(reason ?? "ended"), {
+          duration: patienceWithEnd,
+          onTimeout: () => new SessionInterrupted({ session })
+        })
       })
-
-    /** A producer that never rests cannot keep a session from its end. */
-    const ending = (session: SessionId, reason: string | undefined) =>
-      end(session, reason, true).pipe(
-        Effect.retry({ while: ({ _tag }) => _tag === "HeadConflict", times: 20 }),
-        Effect.catchTag("HeadConflict", () => end(session, reason, false))
-      )
 
     const sync = yield* PeriodicSync.make(options.syncInterval)
     const suspension = yield* Suspension.make({ grace: options.grace, decide })
@@ -222,11 +233,14 @@ export const make = (options: Options = defaults) =>
         return idempotency.once(session, epoch, append.receipt, appendOnce(session, append))
       },
       decide,
-      move: (session, state, reason) => {
-        const isEnd = state === "ENDED" && options.messagesWait
-        const moved = isEnd ? ending(session, reason) : decide(session, Decisions.move(state, reason))
-        return Effect.zipRight(moved, Effect.map(load(session), summary))
-      },
+      // Asked for first, so that an id that nobody knows costs no actor.
+      move: (session, state, reason) =>
+        load(session).pipe(
+          Effect.zipRight(state === "ENDED" ? end(session, reason) : decide(session, Decisions.move(state, reason))),
+          Effect.zipRight(Effect.map(load(session), summary))
+        ),
+      conclude,
+      messagesWait: options.messagesWait,
       readPage: reader.read,
       history: (session, range) =>
         Effect.flatMap(load(session), (record) =>
@@ -246,6 +260,7 @@ export const make = (options: Options = defaults) =>
                 actor.stop("deleted")
                 actor.restart(undefined, epoch)
               }
+              if (known) suspension.forget(session)
               return known
             })
           )

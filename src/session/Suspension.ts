@@ -70,12 +70,18 @@ export const make = (options: {
       Effect.forkScoped
     )
 
+    const forget = (session: SessionId): void => {
+      if (suspended.delete(session)) fork(session, Effect.void) // in place of the one that waits
+    }
+
     return {
+      /** The session was deleted, or moved on. */
+      forget,
       /** To be called whenever a session came into another state. */
       moved: ({ session, state }: SessionActor): void => {
         if (state === "SUSPENDED") {
           if (!suspended.has(session)) begin(session, options.grace)
-        } else if (suspended.delete(session)) fork(session, Effect.void) // in place of the one that waits
+        } else forget(session)
       }
     } as const
   })

@@ -42,6 +42,7 @@ export const take = (log: Log, appends: ReadonlyArray<Append>, at: number): Turn
   const answers: Array<Answer> = []
   const accepted: Array<Accepted> = []
   const messages: Array<AcceptedMessage> = []
+  const settled: Array<string> = []
   let standing: Standing = log
 
   const refuse = (append: Append, error: AppendError) => answers.push({ append, result: Either.left(error) })
@@ -69,10 +70,13 @@ export const take = (log: Log, appends: ReadonlyArray<Append>, at: number): Turn
       refuse(append, decided.left)
       return false
     }
-    const { events, message } = decided.right
+    const { events, message, settled: done = [], standing: next } = decided.right
     encoder.add(events)
     if (message !== undefined) messages.push({ ...message.accepted, seq: first + message.at })
-    if (events.length > 0) standing = decided.right.standing
+    settled.push(...done)
+    // What stands as before is not written: output of a process is as cheap as any other.
+    const isMoved = next.state !== standing.state || next.process !== standing.process
+    if (isMoved && events.length > 0) standing = next
     return true
   }
 
@@ -89,5 +93,5 @@ export const take = (log: Log, appends: ReadonlyArray<Append>, at: number): Turn
     answers.push({ append, result: Either.right({ epoch, first, last, head, repeated: false }) })
   }
   const next = standing === log ? undefined : standing
-  return { answers, batches: encoder.finish({ receipts, standing: next, messages }), head, standing: next }
+  return { answers, batches: encoder.finish({ receipts, standing: next, messages, settled }), head, standing: next }
 }

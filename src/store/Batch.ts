@@ -41,6 +41,8 @@ export interface Batch {
   /** `undefined`, as nearly always: the session stands as it did. */
   readonly standing: Standing | undefined
   readonly messages: ReadonlyArray<AcceptedMessage>
+  /** Ids of messages that are done with it: its events say what became of them. */
+  readonly settled: ReadonlyArray<string>
 }
 
 export const maxEvents = 500

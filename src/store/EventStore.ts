@@ -94,9 +94,10 @@ export class EventStore extends Context.Tag("sluice/store/EventStore")<
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<SessionId>, StoreError>
 
-    /** Records, durably, how far messages are. Of a message that is not known: nothing. */
+    /** Records, durably, how far messages of a log are. Of a log, or a message, that is not known: nothing. */
     readonly stage: (
       session: SessionId,
+      epoch: string,
       messages: ReadonlyArray<{ readonly id: string; readonly stage: Stage }>
     ) => Effect.Effect<void, StoreError>
 

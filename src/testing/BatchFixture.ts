@@ -18,7 +18,7 @@ export const frameText = (first: number, events: ReadonlyArray<NewEvent>, ofEpoc
 export const numbered = (first: number, count: number): ReadonlyArray<NewEvent> =>
   Array.makeBy(count, (index) => ({ name: "message", data: `${first + index}` }))
 
-type Other = Partial<Pick<Batch.Batch, "epoch" | "at" | "receipts" | "creates" | "standing" | "messages">>
+type Other = Partial<Pick<Batch.Batch, "epoch" | "at" | "receipts" | "creates" | "standing" | "messages" | "settled">>
 
 /** A batch as the store writer makes it; it creates its session when it begins at 1. */
 export const make = (
@@ -27,7 +27,16 @@ export const make = (
   events: ReadonlyArray<NewEvent>,
   other: Other = {}
 ): Batch.Batch => {
-  const batch = { epoch, at, receipts: [], creates: first === 1, standing: undefined, messages: [], ...other }
+  const batch = {
+    epoch,
+    at,
+    receipts: [],
+    creates: first === 1,
+    standing: undefined,
+    messages: [],
+    settled: [],
+    ...other
+  }
   return {
     ...batch,
     session: SessionId.make(session),

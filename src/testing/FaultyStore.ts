@@ -101,7 +101,7 @@ const make = (store: Store) => {
     openMessages: (session, limit) => meet(of("openMessages", session), store.openMessages(session, limit)),
     backlog: (session) => meet(of("backlog", session), store.backlog(session)),
     withOpenMessages: (query) => meet(of("withOpenMessages"), store.withOpenMessages(query)),
-    stage: (session, messages) => meet(of("stage", session), store.stage(session, messages)),
+    stage: (session, epoch, messages) => meet(of("stage", session), store.stage(session, epoch, messages)),
     remove: (session) => meet(of("remove", session), store.remove(session)),
     trim: (session, oldest) => meet(of("trim", session), store.trim(session, oldest)),
     expired: (cutoff) => meet(of("expired"), store.expired(cutoff)),

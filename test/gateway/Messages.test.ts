@@ -11,10 +11,10 @@ import * as Sluice from "../http/Sluice.ts"
 
 const overrides = (backend: TestBackend.TestBackend, store: ServerConfig.StoreConfig = { _tag: "Memory" }) => {
   const env = { CALLBACK_URL: backend.url, CALLBACK_MESSAGES: "true", CALLBACK_SECRET: "s" }
-  const { callback, process } = Either.getOrThrow(
+  const { callback, session } = Either.getOrThrow(
     ServerConfig.make({ env, flags: {}, insecure: false, isTerminal: false })
   )
-  return { callback, process, store } satisfies TestServer.Overrides
+  return { callback, session, store } satisfies TestServer.Overrides
 }
 
 const say = (sluice: Sluice.Sluice, session: string, body: unknown) =>

@@ -175,7 +175,7 @@ describe("a configuration", () => {
     )
     assert.equal(config.callback.secret && Redacted.value(config.callback.secret), "s")
     assert.equal(config.gateway.profile.name, "ssegateway")
-    assert.equal(config.process.takesMessages, false)
+    assert.equal(config.session.messagesWait, false)
     assert.deepEqual(config.session.syncInterval, Duration.seconds(15))
     assert.equal(config.http.apiKey && Redacted.value(config.http.apiKey), "k")
     assert.deepEqual(config.http.corsOrigins, ["https://a.example", "http://localhost:5173"])

@@ -20,7 +20,7 @@ export interface Options extends SessionRooms.Options {
 export const layer = ({ process, ...below }: Options = {}) => {
   const options = { ...Processes.defaults, ...process }
   return Processes.layer(options).pipe(
-    Layer.provide(SessionRecovery.layer(options)),
+    Layer.provide(SessionRecovery.layer),
     Layer.provideMerge(Messages.layer),
     Layer.provideMerge(SessionRooms.layer(below))
   )

@@ -21,8 +21,16 @@ const firstMismatch = (logs: Logs, batches: ReadonlyArray<Batch>): Batch | undef
   })
 }
 
+const isOpen = ({ stage }: StoredMessage): boolean => stage !== "done"
+
+const stage = (log: MemoryLog.MemoryLog, id: string, stage: Stage): void => {
+  const message = log.messages.get(id)
+  if (message === undefined) return
+  log.messages.set(id, { ...message, stage, data: stage === "done" ? "" : message.data })
+}
+
 const append = (logs: Logs, batch: Batch): void => {
-  const { at, epoch, first, last, messages, receipts, session, standing } = batch
+  const { at, epoch, first, last, messages, receipts, session, settled, standing } = batch
   const log = logs.get(session) ?? MemoryLog.make(epoch, first, at)
   logs.set(session, log)
   log.rows.push(BatchRow.fromBatch(batch))
@@ -33,6 +41,7 @@ const append = (logs: Logs, batch: Batch): void => {
     log.receipts.set(receipt.key, { receipt, at })
   }
   for (const message of messages) log.messages.set(message.id, { ...message, stage: "waiting" })
+  for (const id of settled) stage(log, id, "done")
   if (standing === undefined) return
   if (standing.state !== log.state) log.stateAt = at
   log.state = standing.state
@@ -42,14 +51,6 @@ const append = (logs: Logs, batch: Batch): void => {
 const record = (session: SessionId, log: MemoryLog.MemoryLog): SessionRecord => {
   const { createdAt, epoch, head, oldest, process, state, stateAt, updatedAt } = log
   return { session, epoch, state, oldest, head, createdAt, updatedAt, stateAt, process }
-}
-
-const isOpen = ({ stage }: StoredMessage): boolean => stage !== "done"
-
-const stage = (log: MemoryLog.MemoryLog | undefined, id: string, stage: Stage): void => {
-  const message = log?.messages.get(id)
-  if (message === undefined) return
-  log?.messages.set(id, { ...message, stage, data: stage === "done" ? "" : message.data })
 }
 
 /** A store that forgets everything with its process: for tests and for logs that need not last. Bounded by retention alone. */
@@ -109,9 +110,10 @@ export const make = Effect.sync((): typeof EventStore.Service => {
           .sort()
           .slice(0, limit)
       ),
-    stage: (session, messages) =>
+    stage: (session, epoch, messages) =>
       Effect.sync(() => {
-        for (const message of messages) stage(logs.get(session), message.id, message.stage)
+        const log = logs.get(session)
+        if (log?.epoch === epoch) for (const message of messages) stage(log, message.id, message.stage)
       }),
     remove: (session) => Effect.sync(() => logs.delete(session)),
     trim: (session, oldest) =>

@@ -31,6 +31,9 @@ const writer = (db: SQLite.Database, heads: LogHeads.LogHeads) => {
     `insert into messages (session, message, digest, seq, stage, sender, token, bytes, data)
      values (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)`
   )
+  const settle = db.prepare<[number, string]>(
+    "update messages set stage = 'done', data = '' where session = ? and message = ?"
+  )
   const move = db.prepare<{ id: number; state: string; process: string | null; at: number }>(
     `update sessions set state_at = case state when $state then state_at else $at end, state = $state, process = $process
      where id = $id`
@@ -48,6 +51,7 @@ const writer = (db: SQLite.Database, heads: LogHeads.LogHeads) => {
       for (const { data, digest, from, id: message, seq, token } of batch.messages) {
         accept.run(id, message, digest, seq, from, token, Buffer.byteLength(data), data)
       }
+      for (const message of batch.settled) settle.run(id, message)
       if (batch.standing !== undefined) move.run({ id, at, ...batch.standing })
     }
   })

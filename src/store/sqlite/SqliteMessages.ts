@@ -38,13 +38,13 @@ export const make = (db: SQLite.Database) => {
        and name > $after order by name limit $limit`
     )
     .pluck()
-  const move = db.prepare<{ session: string; id: string; stage: Stage }>(
+  const move = db.prepare<{ session: string; epoch: string; id: string; stage: Stage }>(
     `update messages set stage = $stage, data = case $stage when 'done' then '' else data end
-     where ${ofSession} and message = $id`
+     where session = (select id from sessions where name = $session and epoch = $epoch) and message = $id`
   )
   const moveAll = db.transaction(
-    (session: string, messages: ReadonlyArray<{ readonly id: string; readonly stage: Stage }>) => {
-      for (const { id, stage } of messages) move.run({ session, id, stage })
+    (session: string, epoch: string, messages: ReadonlyArray<{ readonly id: string; readonly stage: Stage }>) => {
+      for (const { id, stage } of messages) move.run({ session, epoch, id, stage })
     }
   )
   return {
@@ -58,7 +58,7 @@ export const make = (db: SQLite.Database) => {
     backlog: (session: string) => attempt(() => backlog.get({ session }) ?? { messages: 0, bytes: 0 }),
     withOpenMessages: ({ after = "", limit }: { readonly after?: string | undefined; readonly limit: number }) =>
       attempt(() => decodeIds(sessions.all({ after, limit }))),
-    stage: (session: string, messages: ReadonlyArray<{ readonly id: string; readonly stage: Stage }>) =>
-      attempt(() => moveAll.immediate(session, messages))
+    stage: (session: string, epoch: string, messages: ReadonlyArray<{ readonly id: string; readonly stage: Stage }>) =>
+      attempt(() => moveAll.immediate(session, epoch, messages))
   }
 }

@@ -89,7 +89,7 @@ export const lifeContract: ReadonlyArray<Rule> = [
       assert.deepEqual(yield* store.message(a, "m1"), Option.some(waiting(m1)))
       assert.deepEqual(yield* store.message(a, "m2"), Option.some(waiting(m2)))
       assert.deepEqual([yield* store.message(a, "m3"), yield* store.message(b, "m1")], [Option.none(), Option.none()])
-      yield* store.stage(a, [{ id: "m1", stage: "done" }])
+      yield* store.stage(a, "e1", [{ id: "m1", stage: "done" }])
       assert.deepEqual(yield* store.message(a, "m1"), Option.some({ ...m1, stage: "done", data: "" }))
     })
   ),
@@ -101,7 +101,7 @@ export const lifeContract: ReadonlyArray<Rule> = [
       assert.deepEqual(yield* open(store, a), ["z waiting", "m1 waiting", "c waiting"])
       assert.deepEqual(yield* open(store, a, 2), ["z waiting", "m1 waiting"])
       assert.deepEqual(yield* store.backlog(a), { messages: 3, bytes: 3 + 4 + 4 })
-      yield* store.stage(a, [
+      yield* store.stage(a, "e1", [
         { id: "z", stage: "done" },
         { id: "m1", stage: "begun" },
         { id: "unknown", stage: "begun" }
@@ -112,12 +112,22 @@ export const lifeContract: ReadonlyArray<Rule> = [
     })
   ),
 
+  rule("settles messages with the batch that says what became of them, or not at all", (store) =>
+    Effect.gen(function* () {
+      yield* store.commit([ofNumbers("a", 1, 2, { messages: [message("m1", 1), message("m2", 2)] })])
+      yield* Effect.exit(store.commit([ofNumbers("a", 3, 1, { settled: ["m1"] }), ofNumbers("b", 7, 1)]))
+      assert.deepEqual(yield* open(store, a), ["m1 waiting", "m2 waiting"])
+      yield* store.commit([ofNumbers("a", 3, 1, { settled: ["m1", "unknown"] })])
+      assert.deepEqual(yield* open(store, a), ["m2 waiting"])
+    })
+  ),
+
   rule("finds the sessions that have such messages", (store) =>
     Effect.gen(function* () {
       for (const name of ["c", "a", "b"]) {
         yield* store.commit([ofNumbers(name, 1, 1, { messages: [message("m1", 1)] })])
       }
-      yield* store.stage(b, [{ id: "m1", stage: "done" }])
+      yield* store.stage(b, "e1", [{ id: "m1", stage: "done" }])
       assert.deepEqual(yield* store.withOpenMessages({ limit: 10 }), ["a", "c"])
       assert.deepEqual(yield* store.withOpenMessages({ after: "a", limit: 10 }), ["c"])
       assert.deepEqual(yield* store.withOpenMessages({ limit: 1 }), ["a"])
@@ -133,6 +143,7 @@ export const lifeContract: ReadonlyArray<Rule> = [
       assert.deepEqual(yield* store.list({ hasProcess: true, limit: 10 }), [])
       assert.deepEqual(yield* store.withOpenMessages({ limit: 10 }), [])
       yield* store.commit([ofNumbers("a", 1, 1, { epoch: "e2", messages: [message("m1", 1)] })])
+      yield* store.stage(a, "e1", [{ id: "m1", stage: "done" }]) // of the log before
       assert.deepEqual(yield* open(store, a), ["m1 waiting"])
       yield* untilDone(store.sweep(0))
       assert.deepEqual(yield* open(store, a), ["m1 waiting"])
