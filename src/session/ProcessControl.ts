@@ -46,6 +46,7 @@ export const make = (options: Options) =>
     let isStopping = false
     let interruptAsked: Accepted | undefined
     let interruption: Fiber.RuntimeFiber<void> | undefined
+    let hasOutcome = false
     let stopAsked: Accepted | undefined
 
     /** A message that comes with an interrupt, or after it, is for what follows. */
@@ -110,11 +111,21 @@ export const make = (options: Options) =>
         return Effect.map(Effect.ensuring(recorded, Effect.sync(beginToStop)), ({ seq }) => seq)
       })
 
+    /** Told whole, or not at all, when the process ends meanwhile. */
+    const tellOutcome = (body: SessionEvent.Process) =>
+      Effect.uninterruptible(
+        Effect.suspend(() => {
+          hasOutcome ||= body.event === "interrupted" || body.event === "interrupt_failed"
+          return tell(body)
+        })
+      )
+
     const interruptNow = Effect.suspend(() => {
       const running = process()
+      hasOutcome = false
       return running === undefined
-        ? tell({ event: "interrupt_failed", problem: "it has not started yet" })
-        : Effect.flatMap(Interruption.run(running, deadline, tell), (isLate) =>
+        ? tellOutcome({ event: "interrupt_failed", problem: "it has not started yet" })
+        : Effect.flatMap(Interruption.run(running, deadline, tellOutcome), (isLate) =>
             isLate ? Effect.ignore(stop("interrupt_failed")) : Effect.void
           )
     }).pipe(
@@ -175,7 +186,8 @@ export const make = (options: Options) =>
       /** From now on nothing runs. True when an interrupt was under way: it has no outcome of its own any more. */
       end: Effect.suspend(() => {
         isOver = true
-        return interruption === undefined ? Effect.succeed(false) : Effect.as(Fiber.interrupt(interruption), true)
+        if (interruption === undefined) return Effect.succeed(false)
+        return Effect.map(Fiber.interrupt(interruption), () => !hasOutcome)
       })
     } as const
   })

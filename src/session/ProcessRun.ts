@@ -42,6 +42,8 @@ export interface ProcessRun
   readonly life: Effect.Effect<void>
   /** The server stops: the process is asked to end, or let go of. Not waited for. */
   readonly release: Effect.Effect<void>
+  /** The server is about to end: from now on its last words are not waited for much longer. */
+  readonly abandon: Effect.Effect<void>
 }
 
 /** How its work ended. `Broken`: it was ended from here. */
@@ -182,12 +184,11 @@ export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun, never, E
         )
       ).pipe(Effect.annotateLogs({ session }))
 
-    const letGo = (why: string) =>
-      Effect.suspend(() => {
-        isReleased = true
-        reason = why
-        return Effect.asVoid(Deferred.succeed(released, undefined))
-      })
+    const abandon = Effect.suspend(() => {
+      isReleased = true
+      if (reason === "exited") reason = "shutdown"
+      return Effect.asVoid(Deferred.succeed(released, undefined))
+    })
 
     const endingOf = (worked: Exit.Exit<Ending, AppendError>): Ending => {
       if (Exit.isSuccess(worked)) return worked.value
@@ -199,7 +200,7 @@ export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun, never, E
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const worked = yield* Effect.exit(restore(work(scope)))
-        if (Exit.isInterrupted(worked)) yield* letGo("shutdown")
+        if (Exit.isInterrupted(worked)) yield* abandon
         yield* Effect.ignoreLogged(within(() => Effect.uninterruptible(Scope.close(scope, worked)), deadline))
         yield* Deferred.succeed(gone, undefined)
         yield* settled(endingOf(worked))
@@ -215,8 +216,9 @@ export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun, never, E
       stop: control.stop,
       release: Effect.suspend(() => {
         const asked = isResumable ? breakOff : Effect.ignore(control.stop("shutdown"))
-        return Effect.zipRight(letGo("shutdown"), asked)
+        return Effect.zipRight(asked, abandon)
       }),
+      abandon,
       wake: () => mayHaveMessages.unsafeOpen(),
       stands: (state, seq) => {
         if (state === "CLOSING") control.closing(seq)

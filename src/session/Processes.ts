@@ -73,6 +73,8 @@ export const make = (options: Options = defaults) =>
     const context = yield* Effect.context<EventStore>()
     const fork = yield* FiberSet.makeRuntime<never, void, never>()
     const runs = new Map<SessionId, ProcessRun.ProcessRun>()
+    // Before the fibers are interrupted: those that wait for the store with their last words do not notice that.
+    yield* Effect.addFinalizer(() => Effect.forEach(runs.values(), (run) => run.abandon, { discard: true }))
     /** From before their sessions are awake. */
     const attaching = new Set<SessionId>()
     const idle = yield* Effect.makeLatch(true)
