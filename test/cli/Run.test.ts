@@ -91,6 +91,26 @@ describe("sluice run", () => {
     })
   )
 
+  it.scopedLive("keeps the server's secrets from the command, and gives it all else", () =>
+    Effect.gen(function* () {
+      const env = {
+        SLUICE_API_KEY: "",
+        CALLBACK_SECRET: "s3cret",
+        CALLBACK_URL: "http://u:p@127.0.0.1:9/",
+        MINE: "kept"
+      }
+      const script = `env | grep -E "^(SLUICE_API_KEY|CALLBACK_SECRET|CALLBACK_URL|MINE)="`
+      const server = yield* Command.start(
+        ["run", session, "--port", "0", "--store", "memory:", "--", "sh", "-c", script],
+        env
+      )
+      const [, url = ""] = yield* server.says(/listening on (http:\/\/127\.0\.0\.1:\d+)\n/)
+      yield* server.says(/^the command ended/m)
+      const log = yield* logOf({ url })
+      assert.deepEqual(log[4], ["stdout", "MINE=kept"])
+    })
+  )
+
   it.scopedLive("tells of a command that does not exist, and serves on", () =>
     Effect.gen(function* () {
       const server = yield* started(["no-such-command"])

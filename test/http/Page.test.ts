@@ -27,8 +27,8 @@ describe("the page", () => {
     Effect.gen(function* () {
       const { text } = yield* page
       const fields = Array.from(text.matchAll(/<(?:input|select|textarea) id="(\w+)"/g), ([, id]) => id)
-      assert.deepEqual(fields, ["session", "from", "names", "key", "name", "data"])
-      for (const id of fields) assert.ok(text.includes(`<label for="${id}">`), id)
+      assert.deepEqual(fields, ["session", "from", "names", "key", "text", "name", "data"])
+      for (const id of fields) assert.ok(text.includes(`<label for="${id}"`), id)
       assert.match(text, /role="status" aria-live="polite"><span id="label">/)
     })
   )

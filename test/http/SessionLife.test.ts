@@ -373,6 +373,25 @@ describe("the connection that owns a session", () => {
     })
   )
 
+  it.scopedLive("does not change by a write that is refused: nobody is told anything (S106)", () =>
+    Effect.gen(function* () {
+      const sluice = yield* Sluice.make()
+      const [a, b] = [yield* sluice.watch("s"), yield* sluice.watch("s")]
+      for (const client of [a, b]) yield* heard(client, "sluice.live")
+      yield* say(sluice, "s", { id: "m1", data: 1, token: tokenOf(a) })
+      const token = tokenOf(b)
+      Call.assertError(yield* say(sluice, "s", { id: "m1", data: 2, token }), 409, "CONFLICT")
+      Call.assertError(yield* put(sluice, "s", { state: "ACTIVE", token }), 409, "INVALID_TRANSITION")
+      Call.assertError(yield* sluice.post("/v1/sessions/s/stop", { token }), 409, "NOTHING_RUNS")
+      yield* sluice.add("s", { data: "after all that" })
+      for (const client of [a, b]) yield* client.until((text) => text.includes("after all that"))
+      assert.deepEqual(
+        a.events().filter(({ name }) => name === "sluice.owner"),
+        []
+      )
+    })
+  )
+
   it.scopedLive("suspends what it owns when its client goes to the background; a message makes it ACTIVE again", () =>
     Effect.gen(function* () {
       const sluice = yield* Sluice.make()
