@@ -2,7 +2,7 @@ import { Deferred, Effect } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import * as ChildProcess from "../process/ChildProcess.ts"
 import type { Process } from "../process/Process.ts"
-import { Processes } from "../session/Processes.ts"
+import { Processes } from "../session/worker/Processes.ts"
 import { type Setting, settings } from "./Settings.ts"
 
 /** How a command ended; `problem`: that it did not start, and why. */

@@ -7,7 +7,7 @@ import { ConnectFlow } from "../gateway/ConnectFlow.ts"
 import { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { Listener } from "../http/Listener.ts"
 import { Readiness } from "../http/Readiness.ts"
-import { Processes } from "../session/Processes.ts"
+import { Processes } from "../session/worker/Processes.ts"
 
 export interface Options {
   readonly host: string

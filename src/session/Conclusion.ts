@@ -6,7 +6,7 @@ import * as SessionEvent from "../protocol/SessionEvent.ts"
 import { EventStore } from "../store/EventStore.ts"
 import type { StoredMessage } from "../store/Message.ts"
 import type { Append, Appended, Decide } from "./Append.ts"
-import * as MessageDispatch from "./MessageDispatch.ts"
+import * as MessageDispatch from "./inbox/MessageDispatch.ts"
 import type { SessionActor } from "./SessionActor.ts"
 
 /** What ends a session, or lets go of its process. */

@@ -5,7 +5,7 @@ import * as ProcessGroup from "../process/ProcessGroup.ts"
 import * as SessionEvent from "../protocol/SessionEvent.ts"
 import { EventStore, type SessionRecord } from "../store/EventStore.ts"
 import * as Decisions from "./Decisions.ts"
-import * as ProcessRecord from "./ProcessRecord.ts"
+import * as ProcessRecord from "./worker/ProcessRecord.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
 /** Sessions moved on at once: they share a commit. */

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto"
 import { Context, Effect, Layer, Option } from "effect"
-import type { SessionId } from "../domain/Session.ts"
-import { type AppendError, MessageConflict, Overloaded } from "../domain/SessionError.ts"
-import type * as SessionEvent from "../protocol/SessionEvent.ts"
-import { EventStore } from "../store/EventStore.ts"
-import * as Decisions from "./Decisions.ts"
+import type { SessionId } from "../../domain/Session.ts"
+import { type AppendError, MessageConflict, Overloaded } from "../../domain/SessionError.ts"
+import type * as SessionEvent from "../../protocol/SessionEvent.ts"
+import { EventStore } from "../../store/EventStore.ts"
+import * as Decisions from "../Decisions.ts"
 import * as MessageDispatch from "./MessageDispatch.ts"
-import * as Once from "./Once.ts"
-import { SessionRegistry } from "./SessionRegistry.ts"
+import * as Once from "../Once.ts"
+import { SessionRegistry } from "../SessionRegistry.ts"
 
 /** What somebody says to a session. */
 export interface NewMessage {

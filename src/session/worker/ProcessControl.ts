@@ -1,9 +1,9 @@
 import { Deferred, type Duration, Effect, Fiber, FiberId } from "effect"
-import type { SessionId } from "../domain/Session.ts"
-import { type AppendError, NothingRuns } from "../domain/SessionError.ts"
-import type { Process } from "../process/Process.ts"
-import type * as SessionEvent from "../protocol/SessionEvent.ts"
-import { problemOf, within } from "./Deadline.ts"
+import type { SessionId } from "../../domain/Session.ts"
+import { type AppendError, NothingRuns } from "../../domain/SessionError.ts"
+import type { Process } from "../../process/Process.ts"
+import type * as SessionEvent from "../../protocol/SessionEvent.ts"
+import { problemOf, within } from "../Deadline.ts"
 import * as Interruption from "./Interruption.ts"
 
 export interface Options {

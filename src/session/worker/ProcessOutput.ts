@@ -1,8 +1,8 @@
 import { Chunk, Data, Effect, Stream } from "effect"
-import { maxEvents, type NewEvent, nameProblem } from "../domain/Event.ts"
-import type { AppendError } from "../domain/SessionError.ts"
-import type { Process } from "../process/Process.ts"
-import { weigh } from "./Append.ts"
+import { maxEvents, type NewEvent, nameProblem } from "../../domain/Event.ts"
+import type { AppendError } from "../../domain/SessionError.ts"
+import type { Process } from "../../process/Process.ts"
+import { weigh } from "../Append.ts"
 
 /** A process gave an event that no producer could append. */
 class InvalidOutput extends Data.TaggedError("InvalidOutput")<{ readonly problem: string }> {

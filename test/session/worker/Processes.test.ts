@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Deferred, Effect, Fiber, Stream, TestClock } from "effect"
-import { AlreadyRuns, InvalidTransition, NothingRuns, SessionNotFound } from "../../src/domain/SessionError.ts"
-import type { Process } from "../../src/process/Process.ts"
-import * as FaultyStore from "../../src/testing/FaultyStore.ts"
-import * as TestProcess from "../../src/testing/TestProcess.ts"
-import { settled } from "../store/StoreWriterTurn.ts"
-import { layer, log, logWith, message, rooms } from "./ProcessRooms.ts"
-import { events, s1, s2 } from "./SessionRooms.ts"
+import { AlreadyRuns, InvalidTransition, NothingRuns, SessionNotFound } from "../../../src/domain/SessionError.ts"
+import type { Process } from "../../../src/process/Process.ts"
+import * as FaultyStore from "../../../src/testing/FaultyStore.ts"
+import * as TestProcess from "../../../src/testing/TestProcess.ts"
+import { settled } from "../../store/StoreWriterTurn.ts"
+import { layer, log, logWith, message, rooms } from "../ProcessRooms.ts"
+import { events, s1, s2 } from "../SessionRooms.ts"
 
 /** What the process's author failed with. */
 class Broken extends Data.TaggedError("Broken")<{ readonly message: string }> {}

@@ -1,13 +1,13 @@
 import { Effect, Either, Exit } from "effect"
-import * as Json from "../domain/Json.ts"
-import type { SessionId } from "../domain/Session.ts"
-import type { Message } from "../process/Process.ts"
-import type * as SessionEvent from "../protocol/SessionEvent.ts"
-import { EventStore } from "../store/EventStore.ts"
-import type { Stage, StoredMessage } from "../store/Message.ts"
-import { StoreWriter } from "../store/StoreWriter.ts"
-import { problemOf } from "./Deadline.ts"
-import { untilHealed } from "./Temporary.ts"
+import * as Json from "../../domain/Json.ts"
+import type { SessionId } from "../../domain/Session.ts"
+import type { Message } from "../../process/Process.ts"
+import type * as SessionEvent from "../../protocol/SessionEvent.ts"
+import { EventStore } from "../../store/EventStore.ts"
+import type { Stage, StoredMessage } from "../../store/Message.ts"
+import { StoreWriter } from "../../store/StoreWriter.ts"
+import { problemOf } from "../Deadline.ts"
+import { untilHealed } from "../Temporary.ts"
 
 /** Messages of one session that are not done, and the bytes of their data (design §4: every queue has a bound). */
 export const maxOpen = 1000

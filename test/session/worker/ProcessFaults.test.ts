@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
-import type { SessionId } from "../../src/domain/Session.ts"
-import { NothingRuns, SessionNotFound, StoreError } from "../../src/domain/SessionError.ts"
-import type { Process } from "../../src/process/Process.ts"
-import * as FaultyStore from "../../src/testing/FaultyStore.ts"
-import * as TestProcess from "../../src/testing/TestProcess.ts"
-import { settled } from "../store/StoreWriterTurn.ts"
-import * as ProcessRooms from "./ProcessRooms.ts"
-import { events, s1, s2 } from "./SessionRooms.ts"
+import type { SessionId } from "../../../src/domain/Session.ts"
+import { NothingRuns, SessionNotFound, StoreError } from "../../../src/domain/SessionError.ts"
+import type { Process } from "../../../src/process/Process.ts"
+import * as FaultyStore from "../../../src/testing/FaultyStore.ts"
+import * as TestProcess from "../../../src/testing/TestProcess.ts"
+import { settled } from "../../store/StoreWriterTurn.ts"
+import * as ProcessRooms from "../ProcessRooms.ts"
+import { events, s1, s2 } from "../SessionRooms.ts"
 
 const { layer, log, message, rooms } = ProcessRooms
 

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
-import type { NewEvent } from "../domain/Event.ts"
-import type { SessionId } from "../domain/Session.ts"
-import type { AppendError } from "../domain/SessionError.ts"
-import * as SessionEvent from "../protocol/SessionEvent.ts"
-import { EventStore } from "../store/EventStore.ts"
-import type { Appended, Decide } from "./Append.ts"
-import * as Decisions from "./Decisions.ts"
-import { untilHealed } from "./Temporary.ts"
+import type { NewEvent } from "../../domain/Event.ts"
+import type { SessionId } from "../../domain/Session.ts"
+import type { AppendError } from "../../domain/SessionError.ts"
+import * as SessionEvent from "../../protocol/SessionEvent.ts"
+import { EventStore } from "../../store/EventStore.ts"
+import type { Appended, Decide } from "../Append.ts"
+import * as Decisions from "../Decisions.ts"
+import { untilHealed } from "../Temporary.ts"
 
 /** What could not be told yet, in events: the oldest are forgotten above it. */
 const maxUntold = 100

@@ -1,6 +1,6 @@
 import { Context, Duration, Effect, FiberSet, Layer, Schedule, type Scope } from "effect"
-import type { SessionId } from "../domain/Session.ts"
-import { ShuttingDown } from "../domain/GatewayError.ts"
+import type { SessionId } from "../../domain/Session.ts"
+import { ShuttingDown } from "../../domain/GatewayError.ts"
 import {
   AlreadyRuns,
   type AppendError,
@@ -8,17 +8,17 @@ import {
   NothingRuns,
   type SessionNotFound,
   type StoreError
-} from "../domain/SessionError.ts"
-import type { Process } from "../process/Process.ts"
-import type { EventStore } from "../store/EventStore.ts"
-import type { StoreWriter } from "../store/StoreWriter.ts"
-import * as Decisions from "./Decisions.ts"
-import * as MessageDispatch from "./MessageDispatch.ts"
-import { Messages, type NewMessage, type Receipt } from "./Messages.ts"
+} from "../../domain/SessionError.ts"
+import type { Process } from "../../process/Process.ts"
+import type { EventStore } from "../../store/EventStore.ts"
+import type { StoreWriter } from "../../store/StoreWriter.ts"
+import * as Decisions from "../Decisions.ts"
+import * as MessageDispatch from "../inbox/MessageDispatch.ts"
+import { Messages, type NewMessage, type Receipt } from "../inbox/Messages.ts"
 import * as ProcessRecord from "./ProcessRecord.ts"
 import * as ProcessRun from "./ProcessRun.ts"
-import type { SessionActor } from "./SessionActor.ts"
-import { SessionRegistry } from "./SessionRegistry.ts"
+import type { SessionActor } from "../SessionActor.ts"
+import { SessionRegistry } from "../SessionRegistry.ts"
 
 export interface Options {
   /** Of an interrupt, of each sub-task that it stops, and of a stop: then the next harder measure. */

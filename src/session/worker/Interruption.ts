@@ -1,7 +1,7 @@
 import { Cause, type Duration, Effect, Exit, Option } from "effect"
-import type { Process, SubTask } from "../process/Process.ts"
-import type * as SessionEvent from "../protocol/SessionEvent.ts"
-import { Late, problemOf, within } from "./Deadline.ts"
+import type { Process, SubTask } from "../../process/Process.ts"
+import type * as SessionEvent from "../../protocol/SessionEvent.ts"
+import { Late, problemOf, within } from "../Deadline.ts"
 
 const noTasks: ReadonlyArray<SubTask> = []
 

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Option } from "effect"
-import { MessageConflict, Overloaded, SessionEnded, StoreError } from "../../src/domain/SessionError.ts"
-import * as FaultyStore from "../../src/testing/FaultyStore.ts"
-import * as TestProcess from "../../src/testing/TestProcess.ts"
-import { settled } from "../store/StoreWriterTurn.ts"
-import { layer, log, logWith, message, rooms } from "./ProcessRooms.ts"
-import { events, s1 } from "./SessionRooms.ts"
+import { MessageConflict, Overloaded, SessionEnded, StoreError } from "../../../src/domain/SessionError.ts"
+import * as FaultyStore from "../../../src/testing/FaultyStore.ts"
+import * as TestProcess from "../../../src/testing/TestProcess.ts"
+import { settled } from "../../store/StoreWriterTurn.ts"
+import { layer, log, logWith, message, rooms } from "../ProcessRooms.ts"
+import { events, s1 } from "../SessionRooms.ts"
 
 describe("a message to a session", () => {
   it.effect("is an event of its log and a receipt, before a process has heard of it", () =>
