@@ -1,4 +1,4 @@
-/** What a reader of streams needs, in plain TypeScript without a package: decoding, places, gaps, waits. */
+/** What a client needs, in plain TypeScript without a package: decoding, places, gaps, waits, messages that are sent once. */
 export * as Backoff from "../protocol/Backoff.ts"
 export * as ControlFrame from "../protocol/ControlFrame.ts"
 export * as Cursor from "../protocol/Cursor.ts"
@@ -6,3 +6,5 @@ export * as FrameDecoder from "../protocol/FrameDecoder.ts"
 export * as VectorCursor from "../protocol/VectorCursor.ts"
 export * as History from "./core/History.ts"
 export * as Reader from "./core/Reader.ts"
+export * as Outbox from "./core/Outbox.ts"
+export * as Readers from "./core/Readers.ts"
