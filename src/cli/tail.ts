@@ -1,11 +1,13 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Stream } from "effect"
 import type { Gap } from "../client/core/Reader.ts"
+import type { Delivery } from "../client/effect/Delivery.ts"
+import * as SluiceClient from "../client/effect/SluiceClient.ts"
+import type * as Watching from "../client/effect/Watching.ts"
+import type { SessionId } from "../domain/Session.ts"
 import * as Cursor from "../protocol/Cursor.ts"
 import { type CommandError, failed, misused } from "./CommandError.ts"
-import type { Delivery } from "./Delivery.ts"
 import * as Flags from "./Flags.ts"
-import * as Following from "./Following.ts"
 import * as Remote from "./Remote.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 
@@ -31,13 +33,17 @@ const options = {
   verbose: { type: "boolean", default: false }
 } as const
 
-const place = (from: string, cursor: string | undefined): Effect.Effect<Following.Options["from"], CommandError> => {
+const place = (
+  session: SessionId,
+  from: string,
+  cursor: string | undefined
+): Effect.Effect<Watching.Options, CommandError> => {
   if (cursor === undefined) {
-    if (from === "start" || from === "head") return Effect.succeed(from)
+    if (from === "start" || from === "head") return Effect.succeed({ from })
     return Effect.fail(misused(`--from ${from.slice(0, 200)} is not allowed: start or head`, usage))
   }
   const parsed = Cursor.parse(cursor)
-  if (parsed !== undefined) return Effect.succeed(parsed)
+  if (parsed !== undefined) return Effect.succeed({ cursors: new Map([[session, parsed]]) })
   return Effect.fail(misused(`--cursor ${cursor.slice(0, 200)} is not allowed: EPOCH.SEQ`, usage))
 }
 
@@ -80,7 +86,8 @@ export const run = (args: ReadonlyArray<string>) =>
     const { positionals, values } = yield* Flags.parse(args, options, usage)
     const session = yield* Flags.session(positionals, usage)
     const remote = yield* Remote.make(values, usage)
-    const from = yield* place(values.from, values.cursor)
+    const begin = yield* place(session, values.from, values.cursor)
+    const client = yield* SluiceClient.make(remote)
     const isTold = values.verbose || process.stderr.isTTY === true
 
     const show = (delivery: Delivery) =>
@@ -92,7 +99,7 @@ export const run = (args: ReadonlyArray<string>) =>
         if (told !== undefined) yield* StandardOutput.complain(`sluice: ${told}`)
       })
 
-    yield* Following.stream({ remote, session, from, fillsGaps: !values["no-history"] }).pipe(
+    yield* client.watch(session, { ...begin, fillsGaps: !values["no-history"] }).pipe(
       Stream.takeUntil(({ _tag }) => _tag === "Live" && values["until-live"]),
       Stream.runForEach(show),
       Effect.catchTags({

@@ -177,12 +177,14 @@ export class Connection implements Ear, Expiring, Flushed {
   sessionEnded(seam: LiveSeam, reason: "ended" | "deleted" | "failed"): void {
     if (reason === "failed") return this.dismiss("error", 1000)
     this.flush(this.house.now())
-    // What it has not got yet is in the log, and is read first; then this is called again.
-    if (reason === "ended" && seam.mode === "log" && !seam.isOver) return
-    const end = () => this.sessionEnded(seam, reason)
     // Its last events wait for the socket: they come first.
-    if (seam.mode === "live" && this.outgoing.count > 0) this.lastWords = [...this.lastWords, end]
-    else this.end(seam, reason)
+    if (seam.mode === "live" && this.outgoing.count > 0) {
+      this.lastWords = [...this.lastWords, () => this.sessionEnded(seam, reason)]
+      return
+    }
+    // What it has not got yet is in the log, and is read first; then this is called again.
+    if (reason === "ended" && !seam.isOver) return seam.toLog()
+    this.end(seam, reason)
   }
 
   /** Ends it, with a word to the client where it has control frames. `retry` in milliseconds. */

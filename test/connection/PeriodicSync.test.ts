@@ -159,6 +159,26 @@ describe("the periodic sync", () => {
 })
 
 describe("a session that ends", () => {
+  it.effect(
+    "gives all of it also to a watch that lost its wake-up: the end comes last, and no tick is waited for (S87, S89)",
+    () =>
+      Effect.gen(function* () {
+        const { connections, sessions } = yield* rooms
+        yield* into(sessions, s1, "ACTIVE")
+        const client = open(connections, s1)
+        yield* settled
+        deafen(sessions, s1)
+        yield* sessions.append(s1, { events: events("missed") })
+        for (const state of ["CLOSING", "ENDED"] as const) yield* sessions.move(s1, state)
+        yield* settledUntil(() => client.isEnded)
+        assert.deepEqual(seqs(client), [4])
+        assert.match(
+          client.received,
+          /missed[^]*"state":"CLOSING"[^]*"state":"ENDED"[^]*event: sluice\.end\n[^\n]*\n\n$/
+        )
+      }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("gives each watcher all of it and sluice.end last, also one that reads slowly from the log (S89)", () =>
     Effect.gen(function* () {
       const { connections, sessions } = yield* rooms
