@@ -15,7 +15,7 @@ const table = {
   backend: "protocol domain callback gateway",
   http: "protocol domain telemetry store callback session connection gateway backend",
   server: "protocol domain telemetry store process callback session connection gateway backend http",
-  client: "protocol", // and `domain`, from client/effect only: see `client-without-domain`
+  client: "protocol", // and `domain`, from EffectClient only: see `client-without-domain`
   testing: "protocol domain telemetry store process callback session connection gateway backend http server client",
   cli: "protocol domain server client"
 }
@@ -61,8 +61,8 @@ module.exports = {
         ...everyModule
       }
     }),
-    error("client-without-domain", "only client/effect speaks in the domain's values: a browser must not load Effect", {
-      from: { path: "^src/client/", pathNot: ["^src/client/effect/"] },
+    error("client-without-domain", "only EffectClient speaks in the domain's values: a browser must not load Effect", {
+      from: { path: "^src/client/", pathNot: ["^src/client/(effect/|EffectClient[^/]*\\.ts$)"] },
       to: { path: "^src/domain/" }
     }),
     error("no-cycle", "calls go down, events come up", { from: {}, to: { circular: true } }),
@@ -82,8 +82,8 @@ module.exports = {
       from: { path: "^src/protocol/" },
       to: packages
     }),
-    error("client-alone", "the browser's client has no dependency; client/effect has Effect's", {
-      from: { path: "^src/client/", pathNot: ["^src/client/(effect/|index\\.ts$)"] },
+    error("client-alone", "the browser's client has no dependency; EffectClient has Effect's", {
+      from: { path: "^src/client/", pathNot: ["^src/client/(effect/|(EffectClient[^/]*|index)\\.ts$)"] },
       to: packages
     }),
     error("domain-pure", "values and laws: `effect`, nothing of a server, a store or Node", {
