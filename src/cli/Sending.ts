@@ -4,7 +4,8 @@ import { Effect, Mailbox, Ref, Schema, type Stream } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import * as Paths from "../protocol/Paths.ts"
 import * as EventBatch from "./EventBatch.ts"
-import * as Exchange from "./Exchange.ts"
+import * as Exchange from "../client/effect/Exchange.ts"
+import { persistently } from "./Persistence.ts"
 import type { Remote } from "./Remote.ts"
 
 /** What the server has committed, as it said so. */
@@ -67,7 +68,7 @@ export const run = <E, R>(batches: Stream.Stream<EventBatch.EventBatch, E, R>, o
       Effect.gen(function* () {
         const key = `${runId}.${yield* Ref.updateAndGet(number, (before) => before + 1)}`
         yield* onSend(batch)
-        const receipt = yield* Exchange.persistently(attempt(batch.body, key), onWait)
+        const receipt = yield* persistently(attempt(batch.body, key), onWait)
         yield* onAccepted(batch, receipt)
       }).pipe(Effect.catchTag("Refused", inWordsOfInput(batch)))
 

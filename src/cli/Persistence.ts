@@ -2,8 +2,6 @@ import { Effect, Ref } from "effect"
 import { Unavailable } from "../client/effect/Exchange.ts"
 import * as Retrying from "../client/effect/Retrying.ts"
 
-export { execute, type Refused, request, unavailable } from "../client/effect/Exchange.ts"
-
 /** Repeats a request until the server has had its last word. `onWait` hears of each wait, in milliseconds. */
 export const persistently = <A, E, R>(
   attempt: Effect.Effect<A, E | Unavailable, R>,
