@@ -33,7 +33,7 @@ export const invalid = (error: ParseResult.ParseError): InvalidRequest => {
   const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
   return new InvalidRequest({
     field: issue?.path.map(String).join(".") || "body",
-    allowed: issue?.message ?? "is not valid"
+    allowed: issue?.message === "is missing" ? "must be present" : (issue?.message ?? "is not valid")
   })
 }
 

@@ -221,7 +221,10 @@ export const make = (job: Job, rooms: Rooms): Effect.Effect<ProcessRun, never, E
       abandon,
       wake: () => mayHaveMessages.unsafeOpen(),
       stands: (state, seq) => {
-        if (state === "CLOSING") control.closing(seq)
+        if (state === "CLOSING") {
+          if (reason === "exited") reason = "closed"
+          control.closing(seq)
+        }
         if (state === "gone") control.over()
         if (state === "ENDED" || state === "gone") Deferred.unsafeDone(breaks, Effect.void)
       },

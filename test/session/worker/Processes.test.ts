@@ -383,7 +383,7 @@ describe("a stop", () => {
     Effect.gen(function* () {
       const { child, sessions } = yield* attached()
       yield* sessions.move(s1, "CLOSING", "operator")
-      assert.deepEqual(yield* since("ENDED"), ["CLOSING (operator)", "exited", "ENDED (exited)"])
+      assert.deepEqual(yield* since("ENDED"), ["CLOSING (operator)", "exited", "ENDED (closed)"])
       assert.include(child.heard, "stop")
     }).pipe(Effect.provide(layer()))
   )
