@@ -25,6 +25,8 @@ export type Control =
   | { readonly _tag: "Live"; readonly cursor: Cursor.Cursor | undefined }
   | { readonly _tag: "End"; readonly cursor: Cursor.Cursor | undefined; readonly reason: ControlFrame.End["reason"] }
   | { readonly _tag: "Bye"; readonly reason: ControlFrame.Bye["reason"]; readonly retry: number }
+  /** The session is another connection's for writing. */
+  | { readonly _tag: "Owner" }
   | { readonly _tag: "Unreadable" }
 
 type Body = Readonly<Record<string, unknown>>
@@ -87,6 +89,8 @@ export const parse = (name: string, data: string): Control | undefined => {
     }
     case ControlFrame.names.bye:
       return bye(parseBody(data))
+    case ControlFrame.names.owner:
+      return { _tag: "Owner" }
     default:
       return undefined
   }

@@ -42,6 +42,8 @@ export type Step =
   | { readonly _tag: "Live" }
   | { readonly _tag: "End"; readonly reason: ControlFrame.End["reason"] }
   | { readonly _tag: "Bye"; readonly reason: ControlFrame.Bye["reason"] }
+  /** Another connection writes to the session now; this one still watches it. */
+  | { readonly _tag: "Owner" }
 
 type Stepped = readonly [Reader, ReadonlyArray<Step>]
 
@@ -123,6 +125,8 @@ const onControl = (reader: Reader, control: ControlBody.Control, at: Cursor.Curs
     }
     case "Bye":
       return [{ ...reader, retry: control.retry }, [{ _tag: "Bye", reason: control.reason }]]
+    case "Owner":
+      return [reader, [{ _tag: "Owner" }]]
     case "Unreadable":
       return [reader, []]
   }
