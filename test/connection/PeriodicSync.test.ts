@@ -174,7 +174,7 @@ describe("a session that ends", () => {
         assert.deepEqual(seqs(client), [4])
         assert.match(
           client.received,
-          /missed[^]*"state":"CLOSING"[^]*"state":"ENDED"[^]*event: sluice\.end\n[^\n]*\n\n$/
+          /missed[\s\S]*"state":"CLOSING"[\s\S]*"state":"ENDED"[\s\S]*event: sluice\.end\n[^\n]*\n\n$/
         )
       }).pipe(Effect.provide(layer()))
   )
