@@ -40,13 +40,14 @@ export default defineConfig({
             "test/proxy/**",
             "test/scenarios/**",
             "test/cli/**",
+            "test/process/**",
             "test/docs/Readme.test.ts"
           ]
         }
       },
       ofProcesses(
         "scenarios",
-        ["test/scenarios/**/*.test.ts", "test/cli/**/*.test.ts"],
+        ["test/process/**/*.test.ts", "test/scenarios/**/*.test.ts", "test/cli/**/*.test.ts"],
         1
       ),
       ofProcesses("docs", ["test/docs/Readme.test.ts"], 2)
