@@ -34,9 +34,11 @@ type Body = Readonly<Record<string, unknown>>
 const modes: ReadonlyArray<ControlFrame.Mode> = ["resumed", "started", "reset"]
 const gapReasons: ReadonlyArray<ControlFrame.GapReason> = ["epoch", "ahead", "retention", "cap"]
 
-const isBody = (value: unknown): value is Body => typeof value === "object" && value !== null
+export const isBody = (value: unknown): value is Body =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
-const parseBody = (data: string): Body => {
+/** What is no JSON object says nothing: an empty one. */
+export const parseBody = (data: string): Body => {
   try {
     const value: unknown = JSON.parse(data)
     return isBody(value) ? value : {}
@@ -48,7 +50,7 @@ const parseBody = (data: string): Body => {
 const whole = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
-const text = (value: unknown): string => (typeof value === "string" ? value : "")
+export const text = (value: unknown): string => (typeof value === "string" ? value : "")
 
 const unreadable: Control = { _tag: "Unreadable" }
 

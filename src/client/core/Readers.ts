@@ -2,6 +2,7 @@ import * as ControlFrame from "../../protocol/ControlFrame.ts"
 import * as Cursor from "../../protocol/Cursor.ts"
 import type { Decoded } from "../../protocol/FrameDecoder.ts"
 import * as VectorCursor from "../../protocol/VectorCursor.ts"
+import { isBody, parseBody, text } from "./ControlBody.ts"
 import * as Reader from "./Reader.ts"
 
 /**
@@ -18,26 +19,11 @@ export type Step =
   | { readonly session: undefined; readonly step: OfConnection }
 
 type Stepped = readonly [Readers, ReadonlyArray<Step>]
-type Body = Readonly<Record<string, unknown>>
-
-const isBody = (value: unknown): value is Body => typeof value === "object" && value !== null && !Array.isArray(value)
-
-const parse = (data: string): Body => {
-  try {
-    const value: unknown = JSON.parse(data)
-    return isBody(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
-
-const text = (value: unknown): string => (typeof value === "string" ? value : "")
-
 const event = (name: string, data: string, lastId = ""): Decoded => ({ _tag: "Event", name, data, lastId })
 
 /** The frames of a stream over one session that say the same, with the session that they are of. */
 const split = (frame: Extract<Decoded, { readonly _tag: "Event" }>): ReadonlyArray<readonly [string, Decoded]> => {
-  const body = parse(frame.data)
+  const body = parseBody(frame.data)
   if (frame.name === ControlFrame.names.hello) {
     const { sessions, ...greeting } = body
     const places = VectorCursor.parse(frame.lastId)
