@@ -37,8 +37,6 @@ export const make = (interval: Duration.Duration) =>
       /** The head moved, and somebody watches. Bounded by the sessions that are watched. */
       advanced: (actor: SessionActor): void => {
         advanced.add(actor)
-      },
-      /** How many sessions the next tick looks at. */
-      size: () => advanced.size
+      }
     } as const
   })

@@ -146,7 +146,7 @@ export const make = (options: Options = defaults) =>
         actor.worker = run
         const attached = sessions.decide(session, Decisions.attach(epoch, ProcessRecord.encode({ isResumable })))
         const { first } = yield* attached.pipe(
-          // Whether it is in the log nobody knows: once more there changes nothing.
+          // Whether it is in the log nobody knows: at worst it says twice that a process is starting.
           Effect.retry({
             while: ({ _tag }) => _tag === "SessionInterrupted",
             times: 3,
