@@ -15,7 +15,7 @@ const table = {
   backend: "protocol domain callback gateway",
   http: "protocol domain telemetry store callback session connection gateway backend",
   server: "protocol domain telemetry store process callback session connection gateway backend http",
-  client: "protocol", // and `domain`, from EffectClient only: see `client-without-domain`
+  client: "protocol", // and `domain`, from client/effect only: see `client-without-domain`
   testing: "protocol domain telemetry store process callback session connection gateway backend http server client",
   cli: "protocol domain server client"
 }
@@ -23,7 +23,7 @@ const table = {
 const rooms = Object.entries(table).map(([room, below]) => [room, below.split(" ").filter((name) => name !== "")])
 
 /** The only files called `index.ts`: what the package exports. */
-const doors = ["index", "server/index", "backend/index", "client/index", "testing/index"].map(
+const doors = ["index", "server/index", "backend/index", "client/index", "client/effect/index", "testing/index"].map(
   (door) => `^src/${door}\\.ts$`
 )
 
@@ -61,12 +61,12 @@ module.exports = {
         ...everyModule
       }
     }),
-    error("client-without-domain", "only EffectClient speaks in the domain's values: a browser must not load Effect", {
-      from: { path: "^src/client/", pathNot: ["^src/client/(effect/|EffectClient[^/]*\\.ts$)"] },
+    error("client-without-domain", "only client/effect speaks in the domain's values: a browser must not load Effect", {
+      from: { path: "^src/client/", pathNot: ["^src/client/effect/"] },
       to: { path: "^src/domain/" }
     }),
     error("no-cycle", "calls go down, events come up", { from: {}, to: { circular: true } }),
-    error("door-stray", "an index.ts only at the five doors", {
+    error("door-stray", "an index.ts only at the six doors", {
       from: {},
       module: { path: "(^|/)index\\.[cm]?[jt]sx?$", pathNot: [...doors, "(^|/)node_modules/"], ...everyModule }
     }),
@@ -82,8 +82,8 @@ module.exports = {
       from: { path: "^src/protocol/" },
       to: packages
     }),
-    error("client-alone", "the browser's client has no dependency; EffectClient has Effect's", {
-      from: { path: "^src/client/", pathNot: ["^src/client/(effect/|(EffectClient[^/]*|index)\\.ts$)"] },
+    error("client-alone", "the browser's client has no dependency; client/effect has Effect's", {
+      from: { path: "^src/client/", pathNot: ["^src/client/effect/"] },
       to: packages
     }),
     error("domain-pure", "values and laws: `effect`, nothing of a server, a store or Node", {

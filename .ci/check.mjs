@@ -12,6 +12,7 @@ const stages = {
   lint: "lint",
   rooms: "import rules of the rooms",
   dead: "dead code, unused packages",
+  size: "what the browser's client weighs",
   test: "tests, and the commands in README.md and docs/"
 }
 

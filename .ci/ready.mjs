@@ -88,10 +88,15 @@ const filesBelow = (folder) =>
 
 const sourceHash = () => {
   const hash = createHash("sha256")
-  for (const file of ["package-lock.json", "tsconfig.json", ...filesBelow("src").sort()]) {
+  for (const file of ["package-lock.json", "tsconfig.json", ".ci/ready.mjs", ...filesBelow("src").sort()]) {
     hash.update(`${file}\0`).update(readFileSync(file)).update("\0")
   }
   return hash.digest("hex")
+}
+
+const fail = (target, line) => {
+  rmSync(target, { recursive: true, force: true })
+  stop(line)
 }
 
 /** Compiles a project, and puts what else lies in `src/` (a page, a schema) where its compiled neighbour looks for it. */
@@ -99,12 +104,32 @@ const compile = (project, target, source) => {
   rmSync(target, { recursive: true, force: true })
   const tsc = createRequire(join(root, "package.json")).resolve("typescript/bin/tsc")
   if (!run(process.execPath, [tsc, "-p", project, "--outDir", target, "--noEmitOnError"])) {
-    rmSync(target, { recursive: true, force: true })
-    stop("the build failed")
+    fail(target, "the build failed")
   }
   for (const file of filesBelow("src")) {
     if (!file.endsWith(".ts")) cpSync(file, join(target, source, relative("src", file)))
   }
+}
+
+/**
+ * The client's door as one file, for a page without a bundler. Packages stay imports, so that one shows here and not in a
+ * page, which could not load it.
+ */
+const bundle = (target) => {
+  const { buildSync } = createRequire(join(root, "package.json"))("esbuild")
+  const { metafile } = buildSync({
+    entryPoints: [join(target, "client/index.js")],
+    outfile: join(target, "client/sluice-client.js"),
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    platform: "browser",
+    packages: "external",
+    metafile: true
+  })
+  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path))
+  if (imports.length > 0) fail(target, `the client must import nothing, but imports ${imports.join(", ")}`)
 }
 
 const stamp = "dist/.built-from"
@@ -116,6 +141,7 @@ const build = (always) => {
   // Beside the old build, which stays whole when this one fails.
   const next = `node_modules/.cache/sluice-build-${process.pid}`
   compile(".", next, "")
+  bundle(next)
   writeFileSync(join(next, ".built-from"), hash)
   rmSync("dist", { recursive: true, force: true })
   cpSync(next, "dist", { recursive: true }) // a rename fails where node_modules is another file system

@@ -1,6 +1,10 @@
-import { Effect, Ref } from "effect"
+import { Effect } from "effect"
+import * as Attempts from "../client/effect/Attempts.ts"
 import { Unavailable } from "../client/effect/Exchange.ts"
 import * as Retrying from "../client/effect/Retrying.ts"
+
+/** Someone looks on: at most 5 s, without an end. */
+export const policy = Retrying.backoff("5 seconds")
 
 /** Repeats a request until the server has had its last word. `onWait` hears of each wait, in milliseconds. */
 export const persistently = <A, E, R>(
@@ -8,11 +12,11 @@ export const persistently = <A, E, R>(
   onWait: (why: string, millis: number) => Effect.Effect<void>
 ): Effect.Effect<A, Exclude<E, Unavailable>, R> =>
   Effect.gen(function* () {
-    const failures = yield* Ref.make(0)
-    const pause = ({ retryAfter, why }: Unavailable) =>
+    const waits = yield* Attempts.waits(policy)
+    const pause = (failure: Unavailable) =>
       Effect.gen(function* () {
-        const millis = yield* Retrying.wait(yield* Ref.getAndUpdate(failures, (count) => count + 1), retryAfter)
-        yield* onWait(why, millis)
+        const millis = yield* waits.next(failure)
+        yield* onWait(failure.why, millis)
         yield* Effect.sleep(millis)
       })
     const isFinal = (error: E | Unavailable): error is Exclude<E, Unavailable> => !(error instanceof Unavailable)

@@ -8,6 +8,7 @@ import type { SessionId } from "../domain/Session.ts"
 import * as Cursor from "../protocol/Cursor.ts"
 import { type CommandError, failed, misused } from "./CommandError.ts"
 import * as Flags from "./Flags.ts"
+import { policy } from "./Persistence.ts"
 import * as Remote from "./Remote.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 
@@ -87,7 +88,7 @@ export const run = (args: ReadonlyArray<string>) =>
     const session = yield* Flags.session(positionals, usage)
     const remote = yield* Remote.make(values, usage)
     const begin = yield* place(session, values.from, values.cursor)
-    const client = yield* SluiceClient.make(remote)
+    const client = yield* SluiceClient.make({ ...remote, reconnect: policy })
     const isTold = values.verbose || process.stderr.isTTY === true
 
     const show = (delivery: Delivery) =>
@@ -104,6 +105,7 @@ export const run = (args: ReadonlyArray<string>) =>
       Stream.runForEach(show),
       Effect.catchTags({
         Refused: ({ text }) => Effect.fail(failed(`${remote.url} refuses: ${text}`)),
+        Unavailable: ({ why }) => Effect.fail(failed(`${remote.url}: ${why}`)),
         OutputClosed: () => Effect.void
       })
     )

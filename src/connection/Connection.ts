@@ -254,6 +254,13 @@ export class Connection implements Ear, Expiring, Flushed {
     )
   }
 
+  /**
+   * Of a stream over several sessions; for `live` and `end`, which have data: there are clients that take no id without.
+   */
+  get vector(): string | undefined {
+    return this.form === "many" ? SocketWriter.vector(this.seams) : undefined
+  }
+
   /** The block that ends a write on a stream over several sessions. */
   private get places(): string {
     return this.form === "many" && this.seams.length > 0 ? SocketWriter.vectorBlock(this.seams) : ""
@@ -285,7 +292,9 @@ export class Connection implements Ear, Expiring, Flushed {
   private end(seam: LiveSeam, reason: "ended" | "deleted"): void {
     if (seam.mode === "ended") return
     seam.close()
-    const frame = ControlFrame.end({ session: seam.actor.session, cursor: seam.cursor, reason })
+    // The place of a log that is gone is none to come back to.
+    const id = reason === "ended" ? this.vector : undefined
+    const frame = ControlFrame.end({ session: seam.actor.session, cursor: seam.cursor, reason }, id)
     if (this.seams.every(({ mode }) => mode === "ended")) return this.finish("ended", frame)
     this.write(frame)
     if (reason === "deleted") this.seams = this.seams.filter((other) => other !== seam)

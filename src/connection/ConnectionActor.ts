@@ -28,7 +28,9 @@ const written = (connection: Connection, seam: LiveSeam, page: Option.Option<Pag
   }
   if (Option.isSome(page)) connection.writePage(seam, epoch, page.value.last, page.value.frames)
   if (seam.isOver) connection.sessionEnded(seam, "ended")
-  else if (seam.goLive()) connection.write(ControlFrame.live({ session: seam.actor.session, cursor: seam.cursor }))
+  else if (seam.goLive()) {
+    connection.write(ControlFrame.live({ session: seam.actor.session, cursor: seam.cursor }, connection.vector))
+  }
 }
 
 /**

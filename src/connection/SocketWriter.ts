@@ -33,8 +33,11 @@ const framesAfter = (form: Form, batch: Batch, seq: number): Frames.Frames => {
   return Frames.concat([bytes.subarray(Frame.offsetAfter(bytes, skip))])
 }
 
-export const vectorBlock = (seams: ReadonlyArray<LiveSeam>): string =>
-  Frame.idOnly(VectorCursor.joinEntries(seams.map((seam) => seam.vectorEntry)))
+/** Where a reader of several sessions is now. */
+export const vector = (seams: ReadonlyArray<LiveSeam>): string =>
+  VectorCursor.joinEntries(seams.map((seam) => seam.vectorEntry))
+
+export const vectorBlock = (seams: ReadonlyArray<LiveSeam>): string => Frame.idOnly(vector(seams))
 
 /**
  * Writes what waits, until the socket is full. True while it is not. Batches at or before a seam's cursor are dropped; one

@@ -27,7 +27,7 @@ export interface Profile {
 }
 
 /** Routes of the server's own that a prefix of `/` does not take. */
-const own = /^\/(?:$|healthz$|readyz$|metrics$|openapi\.json$|(?:v1|internal|docs|dashboard)(?:\/|$))/
+const own = /^\/(?:$|client\.js$|healthz$|readyz$|metrics$|openapi\.json$|(?:v1|internal|docs|dashboard)(?:\/|$))/
 
 export const native: Profile = {
   name: "native",

@@ -29,7 +29,7 @@ const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 const none = {}
 
 /** What needs no key. All else does, whatever it is: a router may read a path in more ways than one. */
-const open: ReadonlyArray<string> = ["/", Paths.healthz, Paths.readyz]
+const open: ReadonlyArray<string> = ["/", Paths.clientScript, Paths.healthz, Paths.readyz]
 
 /** Who may ask at all (design §10). Asked for every request, before its route. */
 export interface Guard {
@@ -72,7 +72,8 @@ export const make = (options: Options): Guard => {
       if (options.corsOrigins.length === 0) return none
       const origin = header(request, "origin")
       if (origin === undefined || !isListed(origin)) return { Vary: "Origin" }
-      return { Vary: "Origin", "Access-Control-Allow-Origin": origin }
+      // A script of another origin sees no other header than it is told of, and a client honours this one.
+      return { Vary: "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After" }
     }
   }
 }

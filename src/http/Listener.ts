@@ -18,6 +18,7 @@ import * as Paths from "../protocol/Paths.ts"
 import type { Append } from "../session/Append.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
 import * as AppendRoute from "./AppendRoute.ts"
+import * as ClientScript from "./ClientScript.ts"
 import * as EndedStream from "./EndedStream.ts"
 import { Exchange, type Headers } from "./Exchange.ts"
 import * as GatewayRoutes from "./GatewayRoutes.ts"
@@ -73,6 +74,7 @@ export const make = (options: Options) =>
         })
       )
     }
+    const clientScript = ClientScript.make()
     const append = AppendRoute.make(sessions, bodies, options, once)
 
     const gatewayRoutes = GatewayRoutes.make(
@@ -136,6 +138,7 @@ export const make = (options: Options) =>
         return void response.end()
       }
       if (path === "/") return Page.send(response)
+      if (path === Paths.clientScript) return clientScript(exchange)
       platform(request, response)
     }
 
@@ -155,6 +158,7 @@ const parameters = (query: string | undefined): URLSearchParams | undefined =>
 
 const routes: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\/$/, "GET, HEAD"],
+  [/^\/client\.js$/, "GET, HEAD"],
   [/^\/(?:healthz|readyz)$/, "GET, HEAD"],
   [/^\/v1\/stream$/, "GET"],
   [/^\/v1\/sessions$/, "GET"],

@@ -9,6 +9,6 @@ export interface Backoff {
  * `random` is in [0, 1). After a restart of the server the clients so spread out instead of returning all at once.
  */
 export const delay = (backoff: Backoff, failures: number, random: number, floor = 0): number => {
-  const bound = Math.min(backoff.max, backoff.base * 2 ** Math.min(failures, 30))
+  const bound = Math.min(backoff.max, backoff.base * 2 ** failures)
   return floor + Math.floor(random * bound)
 }

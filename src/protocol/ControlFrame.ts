@@ -88,7 +88,8 @@ export const hello = (body: Hello, id?: string): string => control(names.hello, 
 
 /** Its id is the place before `next`, so that a browser does not ask for the gap again. */
 export const gap = (body: Gap, id?: string): string => control(names.gap, body, id)
-export const live = (body: Live): string => control(names.live, body)
+/** The id of `live` and `end` is the place on a stream over several sessions, as in the block behind each write. */
+export const live = (body: Live, id?: string): string => control(names.live, body, id)
 export const owner = (body: Owner): string => control(names.owner, body)
-export const end = (body: End): string => control(names.end, body)
+export const end = (body: End, id?: string): string => control(names.end, body, id)
 export const bye = (body: Bye): string => control(names.bye, body, undefined, body.retry)

@@ -17,7 +17,7 @@ export interface FrameDecoder {
 export const make = (): FrameDecoder => {
   let rest = ""
   let skipLf = false
-  let started = false
+  let start = /^\ufeff/
   let idBuffer = ""
   let lastId = ""
   let name = ""
@@ -32,41 +32,28 @@ export const make = (): FrameDecoder => {
       return
     }
     const colon = text.indexOf(":")
-    if (colon === 0) {
-      out.push({ _tag: "Comment", text: text.slice(1) })
-      return
-    }
     const field = colon < 0 ? text : text.slice(0, colon)
-    const value = colon < 0 ? "" : text.slice(text[colon + 1] === " " ? colon + 2 : colon + 1)
+    const value = colon < 0 ? "" : text.slice(colon + 1).replace(/^ /, "")
+    if (field === "") out.push({ _tag: "Comment", text: text.slice(1) })
     if (field === "data") data += `${value}\n`
-    else if (field === "event") name = value
-    else if (field === "id") idBuffer = value.includes("\u0000") ? idBuffer : value
-    else if (field === "retry" && /^[0-9]+$/.test(value)) out.push({ _tag: "Retry", millis: Number(value) })
+    if (field === "event") name = value
+    if (field === "id" && !value.includes("\u0000")) idBuffer = value
+    if (field === "retry" && /^[0-9]+$/.test(value)) out.push({ _tag: "Retry", millis: Number(value) })
   }
 
   const feed = (text: string): ReadonlyArray<Decoded> => {
+    if (text === "") return []
     const out: Array<Decoded> = []
-    if (text === "") return out
-    let input = text
-    if (!started) {
-      started = true
-      if (input.startsWith("\ufeff")) input = input.slice(1)
-    }
-    if (skipLf && input.startsWith("\n")) input = input.slice(1)
-    skipLf = false
-    let from = 0
-    for (let at = 0; at < input.length; at++) {
-      const code = input.charCodeAt(at)
-      if (code !== 10 && code !== 13) continue
-      line(rest + input.slice(from, at), out)
+    const input = text.replace(start, "")
+    start = /^(?!)/
+    const lines = (skipLf ? input.replace(/^\n/, "") : input).split(/\r\n?|\n/)
+    skipLf = input.endsWith("\r")
+    const last = lines.pop() ?? ""
+    for (const ended of lines) {
+      line(rest + ended, out)
       rest = ""
-      if (code === 13) {
-        if (at + 1 === input.length) skipLf = true
-        else if (input.charCodeAt(at + 1) === 10) at++
-      }
-      from = at + 1
     }
-    rest += input.slice(from)
+    rest += last
     return out
   }
 

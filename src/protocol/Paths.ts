@@ -1,6 +1,7 @@
 /** Routes and header names that a server and its clients agree on (contract §2). */
 export const healthz = "/healthz"
 export const readyz = "/readyz"
+export const clientScript = "/client.js"
 export const sessions = "/v1/sessions"
 export const manyStream = "/v1/stream"
 export const internalSend = "/internal/send"

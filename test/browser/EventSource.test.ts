@@ -1,6 +1,9 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
+import * as Front from "../client/foreign/Front.ts"
+import { dataOf, named, numbered } from "../client/foreign/Heard.ts"
+import * as Sluice from "../http/Sluice.ts"
 import * as Requests from "../scenarios/Requests.ts"
 import * as ServerProcess from "../scenarios/ServerProcess.ts"
 import * as Chromium from "./Chromium.ts"
@@ -91,6 +94,85 @@ describe("a plain EventSource in Chromium, while events are appended throughout"
       )
       assert.equal(opened, 2)
       assert.deepEqual(said, ["sluice.bye"])
+    })
+  )
+})
+
+/** What a page does that notes all it hears of these names. */
+const listenTo = (path: string, ...names: ReadonlyArray<string>) => `
+  var heard = []
+  var source = new EventSource("${path}")
+  for (const name of ${JSON.stringify(names)})
+    source.addEventListener(name, ({ data, lastEventId: id }) => heard.push({ id, name, data }))
+`
+const decodeHeard = Schema.decodeUnknownSync(
+  Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String, data: Schema.String }))
+)
+
+/** A page whose `EventSource` reads through a front that cuts its connections. */
+const reading = (front: { readonly url: string }, path: string, ...names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { open } = yield* Chromium.make
+    const page = yield* open(`${front.url}/healthz`)
+    yield* page.run(listenTo(path, ...names))
+    return { page, heard: Effect.map(page.run("heard"), (heard) => decodeHeard(heard)) } as const
+  })
+
+// Side by side: each waits two seconds or so before it comes back.
+describe.concurrent("a plain EventSource in Chromium", () => {
+  it.scopedLive("is told of a gap once: when it is cut right after, it does not ask for it again", () =>
+    Effect.gen(function* () {
+      const sluice = yield* Sluice.make({ connection: { replayCap: 3 } })
+      const epoch = yield* sluice.fill("a", 10)
+      const front = yield* Front.make(() => sluice.url, Front.inTurn(Front.afterBlock("event: sluice.gap")))
+      const { page, heard } = yield* reading(front, "/v1/sessions/a/stream?from=start", "message", "sluice.gap")
+      yield* page.until("heard.length > 3")
+      const [gap, ...events] = yield* heard
+      assert.deepEqual([gap?.name, gap?.id], ["sluice.gap", `${epoch}.7`])
+      assert.deepEqual(events, numbered(epoch, 8, 10))
+      assert.deepEqual(front.cursors, [undefined, `${epoch}.7`])
+    })
+  )
+
+  it.scopedLive("misses no event of several sessions when it is cut, and repeats none", () =>
+    Effect.gen(function* () {
+      const sluice = yield* Sluice.make()
+      yield* sluice.fill("a", 2)
+      yield* sluice.fill("b", 1)
+      const closing = { a: 2, b: 1 }
+      const front = yield* Front.make(() => sluice.url, Front.inTurn(Front.afterPlaces(closing)))
+      const path = "/v1/stream?session=a&session=b&from=start"
+      const { page, heard } = yield* reading(front, path, "message", "sluice.gap")
+      yield* page.until("source.readyState === EventSource.CONNECTING && heard.length === 3")
+      yield* sluice.add("a", { events: Sluice.numbered(3, 2) })
+      yield* sluice.add("b", { data: "2" })
+      yield* page.until("heard.length === 6")
+      const all = yield* heard
+      assert.deepEqual([dataOf(all, "a"), dataOf(all, "b")], [Sluice.range(1, 4), Sluice.range(1, 2)])
+      assert.deepEqual(front.cursors.map(Front.placesOf), [{}, closing])
+    })
+  )
+
+  it.scopedLive("hears events by their names, and is sent away for good when it comes back after the end", () =>
+    Effect.gen(function* () {
+      const sluice = yield* Sluice.make()
+      const front = yield* Front.make(() => sluice.url)
+      const { epoch } = yield* sluice.add("a", { events: [{ name: "delta", data: "a\nb" }, { data: { n: 1 } }] })
+      const path = "/v1/sessions/a/stream?from=start"
+      const { page, heard } = yield* reading(front, path, "message", "delta", "sluice.state", "sluice.end")
+      yield* sluice.add("a", { name: "delta", data: "" })
+      yield* page.until("heard.length === 3")
+      yield* sluice.end("a")
+      yield* page.until("source.readyState === EventSource.CLOSED")
+      const all = yield* heard
+      assert.deepEqual(all.slice(0, 3), [
+        { id: `${epoch}.1`, name: "delta", data: "a\nb" },
+        { id: `${epoch}.2`, name: "message", data: '{"n":1}' },
+        { id: `${epoch}.3`, name: "delta", data: "" }
+      ])
+      assert.equal(named(all, "sluice.end").length, 1)
+      assert.deepEqual(front.cursors, [undefined, all.at(-1)?.id])
+      assert.deepEqual(front.statuses, [200, 204])
     })
   )
 })

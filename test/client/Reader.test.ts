@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
+import * as Frames from "../../src/client/core/Frames.ts"
 import * as Reader from "../../src/client/core/Reader.ts"
+import * as Readers from "../../src/client/core/Readers.ts"
 import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
 import * as ControlFrame from "../../src/protocol/ControlFrame.ts"
 import * as Cursor from "../../src/protocol/Cursor.ts"
@@ -8,12 +10,18 @@ import * as Frame from "../../src/protocol/Frame.ts"
 import * as FrameDecoder from "../../src/protocol/FrameDecoder.ts"
 import * as ModelServer from "./ModelServer.ts"
 
-const read = (reader: Reader.Reader, text: string) => Reader.receiveAll(reader, FrameDecoder.make().feed(text))
+const said = (text: string) => FrameDecoder.make().feed(text).flatMap(Frames.ofOne("s"))
+
+/** Without what tells that a connection began. */
+const read = (reader: Reader.Reader, text: string): readonly [Reader.Reader, ReadonlyArray<Reader.Step>] => {
+  const [readers, steps] = Readers.receive(new Map([["s", reader]]), said(text))
+  return [readers.get("s") ?? reader, steps.map(({ step }) => step).filter(({ type }) => type !== "opened")]
+}
 
 const numbers = (steps: ReadonlyArray<Reader.Step>) =>
-  steps.flatMap((step) => (step._tag === "Event" ? [step.event.seq] : []))
+  steps.flatMap((step) => (step.type === "event" ? [step.seq] : []))
 
-const gaps = (steps: ReadonlyArray<Reader.Step>) => steps.flatMap((step) => (step._tag === "Gap" ? [step.gap] : []))
+const gaps = (steps: ReadonlyArray<Reader.Step>) => steps.flatMap((step) => (step.type === "gap" ? [step.gap] : []))
 
 /** Between two connections the log grows and loses its oldest events, or is made anew; each is cut off somewhere. */
 const stay = fc.record({
@@ -32,8 +40,8 @@ interface Seen {
 /** Runs of numbers that were accounted for, as events or as gaps, in the order in which that happened. */
 const accounts = (steps: ReadonlyArray<Reader.Step>): ReadonlyArray<Seen> =>
   steps.flatMap((step) => {
-    if (step._tag === "Event") return [{ epoch: step.epoch, from: step.event.seq, to: step.event.seq }]
-    if (step._tag === "Gap") return [{ epoch: step.gap.epoch, from: step.gap.after + 1, to: step.gap.next - 1 }]
+    if (step.type === "event") return [{ epoch: step.epoch, from: step.seq, to: step.seq }]
+    if (step.type === "gap") return [{ epoch: step.gap.epoch, from: step.gap.after + 1, to: step.gap.next - 1 }]
     return []
   })
 
@@ -49,7 +57,7 @@ describe("Reader", () => {
     [fc.array(stay, { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 12 })],
     ([stays, cap]) => {
       // promise 2
-      let reader = Reader.make()
+      let reader = Reader.make(Cursor.origin)
       let log: ModelServer.Log = { epoch: "e", oldest: 1, head: 0 }
       const all: Array<Reader.Step> = []
       const connect = (cutAt: number) => {
@@ -102,7 +110,7 @@ describe("Reader", () => {
       const next = had + hole + 1
       const [reader, steps] = read(Reader.make({ epoch: "e", seq: had }), Frame.event("e", next, "message", ""))
       assert.deepStrictEqual(steps[0], {
-        _tag: "Gap",
+        type: "gap",
         gap: { epoch: "e", after: had, next, missed: hole, reason: "unannounced" }
       })
       assert.deepStrictEqual(numbers(steps), [next])
@@ -128,11 +136,13 @@ describe("Reader", () => {
     assert.deepStrictEqual(numbers(steps), [6, 7])
   })
 
-  it("stands from hello on where it said that it is: cut off there, it is told of the gap once more", () => {
+  it("cut off behind hello comes back where it began: to the start to hear of the gap, to the head to miss nothing", () => {
     const log = { epoch: "e", oldest: 1, head: 500 }
-    const text = ModelServer.replay(log, ReplayPlan.start, 200)
-    const [reader] = read(Reader.make(), text.slice(0, text.indexOf("\n\n") + 2))
-    assert.deepStrictEqual(reader.cursor, { epoch: "e", seq: 0 })
+    const cut = (text: string) => text.slice(0, text.indexOf("\n\n") + 2)
+    const fromStart = ModelServer.replay(log, ReplayPlan.at(Cursor.origin), 200)
+    assert.deepStrictEqual(read(Reader.make(Cursor.origin), cut(fromStart))[0].cursor, Cursor.origin)
+    const fromHead = ModelServer.replay(log, ReplayPlan.head, 200)
+    assert.deepStrictEqual(read(Reader.make(), cut(fromHead))[0].cursor, { epoch: "e", seq: 500 })
   })
 
   it("comes back to a session that began while it was away, and misses none of its events", () => {
@@ -161,17 +171,18 @@ describe("Reader", () => {
     assert.deepStrictEqual(reader.cursor, { epoch: "e", seq: 3 })
   })
 
-  it("learns from hello how long a silence is, and from bye when to come back", () => {
+  it("is not moved by what is said of the connection: token, heartbeat, and when to come back", () => {
     const greeting = { token: "t", heartbeat: 4, retry: 700, session: "s", oldest: 1, head: 0 }
-    const [greeted] = read(
-      Reader.make(),
-      ControlFrame.hello({ ...greeting, epoch: "e", cursor: "e.0", mode: "started" })
+    const hello = ControlFrame.hello({ ...greeting, epoch: "e", cursor: "e.0", mode: "started" })
+    const bye = ControlFrame.bye({ reason: "shutdown", retry: 1234 })
+    assert.deepStrictEqual(
+      said(hello + bye).flatMap(({ message, session }) => (session === undefined ? [message] : [])),
+      [
+        { type: "hello", token: "t", heartbeat: 4, retry: 700 },
+        { type: "bye", reason: "shutdown", retry: 1234 }
+      ]
     )
-    assert.strictEqual(Reader.patience(greeted), 10_000)
-    assert.strictEqual(greeted.retry, 700)
-    const [sent, steps] = read(greeted, ControlFrame.bye({ reason: "shutdown", retry: 1234 }))
-    assert.strictEqual(sent.retry, 1234)
-    assert.deepStrictEqual(steps, [{ _tag: "Bye", reason: "shutdown" }])
+    assert.deepStrictEqual(read(Reader.make({ epoch: "e", seq: 3 }), bye)[1], [])
   })
 
   const names = Object.values(ControlFrame.names)

@@ -1,17 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
+import * as Frames from "../../src/client/core/Frames.ts"
 import * as Reader from "../../src/client/core/Reader.ts"
 import * as Readers from "../../src/client/core/Readers.ts"
 import * as ReplayPlan from "../../src/domain/ReplayPlan.ts"
 import * as ControlFrame from "../../src/protocol/ControlFrame.ts"
+import * as Cursor from "../../src/protocol/Cursor.ts"
 import * as FrameDecoder from "../../src/protocol/FrameDecoder.ts"
 import * as ModelServer from "./ModelServer.ts"
 
-const read = (readers: Readers.Readers, text: string) => Readers.receiveAll(readers, FrameDecoder.make().feed(text))
+const said = (text: string) => FrameDecoder.make().feed(text).flatMap(Frames.ofSeveral)
+
+const read = (readers: Readers.Readers, text: string) => Readers.receive(readers, said(text))
 
 const ids = ["a", "b.x", "c~y"]
 
-const make = (): Readers.Readers => new Map(ids.map((session) => [session, Reader.make()]))
+const make = (): Readers.Readers => new Map(ids.map((session) => [session, Reader.make(Cursor.origin)]))
 
 /** Between two connections each log grows, loses its oldest events, or is made anew; the connection is cut off somewhere. */
 const stay = fc.record({
@@ -58,12 +62,12 @@ describe("Readers", () => {
         const seen = new Map<string, number>()
         for (const { session, step } of all) {
           if (session !== id) continue
-          if (step._tag === "Event") {
-            assert.strictEqual(step.event.seq, (seen.get(step.epoch) ?? 0) + 1)
-            assert.strictEqual(step.event.data, `${step.epoch}.${step.event.seq}`)
-            seen.set(step.epoch, step.event.seq)
+          if (step.type === "event") {
+            assert.strictEqual(step.seq, (seen.get(step.epoch) ?? 0) + 1)
+            assert.strictEqual(step.data, `${step.epoch}.${step.seq}`)
+            seen.set(step.epoch, step.seq)
           }
-          if (step._tag === "Gap") {
+          if (step.type === "gap") {
             assert.notStrictEqual(step.gap.reason, "unannounced")
             assert.strictEqual(step.gap.after, seen.get(step.gap.epoch) ?? 0)
             seen.set(step.gap.epoch, Math.max(step.gap.next - 1, seen.get(step.gap.epoch) ?? 0))
@@ -77,19 +81,24 @@ describe("Readers", () => {
     { fastCheck: { numRuns: 200 } }
   )
 
-  it("say hello and goodbye once for all, and wait as long as they were asked to", () => {
+  it("hear hello and goodbye of the connection once for all, and how each session begins", () => {
     const text = ModelServer.replayMany(
       new Map(ids.map((id) => [id, { epoch: "e", oldest: 1, head: 1 }])),
       () => ReplayPlan.start,
       9,
       9
     )
-    const [readers, steps] = read(make(), text + ControlFrame.bye({ reason: "shutdown", retry: 7000 }))
-    const ofConnection = steps.filter(({ session }) => session === undefined).map(({ step }) => step._tag)
-    assert.deepStrictEqual(ofConnection, ["Hello", "Bye"])
+    const all = said(text + ControlFrame.bye({ reason: "shutdown", retry: 7000 }))
     assert.deepStrictEqual(
-      Array.from(readers.values(), ({ retry }) => retry),
-      [7000, 7000, 7000]
+      all.flatMap(({ message, session }) => (session === undefined ? [message] : [])),
+      [
+        { type: "hello", token: "t", heartbeat: 15, retry: 2000 },
+        { type: "bye", reason: "shutdown", retry: 7000 }
+      ]
+    )
+    assert.deepStrictEqual(
+      all.flatMap(({ message, session }) => (message.type === "opened" ? [[session, message.mode]] : [])),
+      ids.map((id) => [id, "started"])
     )
   })
 
@@ -97,14 +106,20 @@ describe("Readers", () => {
     const end = ControlFrame.end({ session: "a", cursor: "e.0", reason: "ended" })
     const others =
       'data: {"session":null,"name":"n","data":"x","at":""}\n\ndata: {"session":"z","epoch":"e","seq":1,"name":"n","data":"x"}\n\ndata: [\n\n'
-    const [, steps] = read(make(), end + others)
-    assert.deepStrictEqual(steps, [{ session: "a", step: { _tag: "End", reason: "ended" } }])
+    const [readers, steps] = read(make(), end + others)
+    const cursor = { epoch: "e", seq: 0 }
+    assert.deepStrictEqual(steps, [{ session: "a", step: { type: "end", cursor, reason: "ended" } }])
+    assert.deepStrictEqual(
+      Array.from(readers.keys()),
+      ids.filter((id) => id !== "a")
+    )
   })
 
   it("return to the places that they have, all in one Last-Event-ID", () => {
-    assert.isUndefined(Readers.places(make()))
+    const fresh = new Map(ids.map((session) => [session, Reader.make()]))
+    assert.isUndefined(Readers.places(fresh))
     const [readers] = read(
-      make(),
+      fresh,
       ModelServer.replayMany(new Map([["b.x", { epoch: "e", oldest: 1, head: 2 }]]), () => ReplayPlan.start, 9, 9)
     )
     assert.strictEqual(Readers.places(readers), "b-dx.e.2")

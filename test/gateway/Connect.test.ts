@@ -75,6 +75,7 @@ describe("a connect", () => {
       const gateway = yield* Gateway.make({ env: { SLUICE_GATEWAY_PATH: "/" } })
       for (const target of ["/x", "/sse/x", "/any/path/at/all?q=1", "/health"]) yield* gateway.accepted(target)
       assert.equal((yield* gateway.call("/healthz")).text, '{"status":"ok"}')
+      assert.match((yield* gateway.call("/client.js")).headers["content-type"] ?? "", /^text\/javascript/)
       assert.equal((yield* gateway.append("s", { data: "1" })).status, 201)
       assert.equal((yield* gateway.call("/v1/sessions/s")).status, 200)
       Call.assertError(yield* gateway.call("/v1/sessions/unknown"), 404, "SESSION_NOT_FOUND")

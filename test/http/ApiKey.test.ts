@@ -68,10 +68,10 @@ describe("with an API key", () => {
     })
   )
 
-  it.scopedLive("health, readiness and the page need none (S143, S144)", () =>
+  it.scopedLive("health, readiness, the page and the client need none (S143, S144)", () =>
     Effect.gen(function* () {
       const sluice = yield* guarded
-      for (const path of ["/healthz", "/readyz?for=sessions", "/"]) {
+      for (const path of ["/healthz", "/readyz?for=sessions", "/", "/client.js"]) {
         assert.equal((yield* sluice.call(path)).status, 200, path)
       }
     })

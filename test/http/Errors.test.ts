@@ -8,6 +8,7 @@ import * as Sluice from "./Sluice.ts"
 /** Every route and what it can be asked with. */
 const methods: ReadonlyArray<readonly [path: string, allowed: ReadonlyArray<string>]> = [
   ["/", ["GET", "HEAD"]],
+  ["/client.js", ["GET", "HEAD"]],
   ["/healthz", ["GET", "HEAD"]],
   ["/readyz", ["GET", "HEAD"]],
   ["/v1/stream", ["GET"]],

@@ -25,7 +25,8 @@ describe("on loopback, without a key", () => {
       () =>
         Effect.gen(function* () {
           const sluice = yield* Sluice.make()
-          for (const path of ["/", "/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/stream", "/v1/stream?session=a"]) {
+          const paths = ["/", "/client.js", "/v1/sessions", "/v1/sessions/a", "/v1/sessions/a/stream"]
+          for (const path of [...paths, "/v1/stream?session=a"]) {
             const details = Call.assertError(
               yield* sluice.call(path, { headers: { Host: host } }),
               403,
@@ -107,6 +108,7 @@ for (const [says, http] of [
         )
         for (const answer of answers) {
           assert.equal(answer.headers["access-control-allow-origin"], listed)
+          assert.equal(answer.headers["access-control-expose-headers"], "Retry-After")
           assert.match(answer.headers.vary ?? "", /\bOrigin\b/)
           assert.equal(answer.headers["access-control-allow-credentials"], undefined)
         }

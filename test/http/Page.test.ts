@@ -6,13 +6,15 @@ import * as Sluice from "./Sluice.ts"
 const page = Effect.flatMap(Sluice.make(), ({ call }) => call("/"))
 
 describe("the page", () => {
-  it.scopedLive("is one file that loads nothing from elsewhere, and may not", () =>
+  it.scopedLive("loads the client of its own server, nothing from elsewhere, and may not", () =>
     Effect.gen(function* () {
       const { headers, status, text } = yield* page
       assert.equal(status, 200)
       assert.equal(headers["content-type"], "text/html; charset=utf-8")
-      assert.match(String(headers["content-security-policy"]), /default-src 'none'.*connect-src 'self'/)
-      assert.doesNotMatch(text, /\b(?:src|href)=|@import|\burl\(|\bimport\b/)
+      const policy = String(headers["content-security-policy"])
+      assert.match(policy, /default-src 'none'.*script-src 'self' 'unsafe-inline'; connect-src 'self'/)
+      assert.deepEqual(text.match(/\bimport\b.*/g), ['import { connect } from "/client.js"'])
+      assert.doesNotMatch(text, /\b(?:src|href)=|@import|\burl\(/)
     })
   )
 
@@ -27,7 +29,7 @@ describe("the page", () => {
     Effect.gen(function* () {
       const { text } = yield* page
       const fields = Array.from(text.matchAll(/<(?:input|select|textarea) id="(\w+)"/g), ([, id]) => id)
-      assert.deepEqual(fields, ["session", "from", "names", "key", "text", "name", "data"])
+      assert.deepEqual(fields, ["session", "from", "key", "text", "name", "data"])
       for (const id of fields) assert.ok(text.includes(`<label for="${id}"`), id)
       assert.match(text, /role="status" aria-live="polite"><span id="label">/)
     })

@@ -58,6 +58,17 @@ export const at = (url: string) => {
       ([first]) => first?.epoch ?? assert.fail("nothing to fill")
     )
 
+  /** Ends a session that lives. */
+  const end = (session: string) =>
+    Effect.map(
+      call(`/v1/sessions/${session}/state`, {
+        method: "PUT",
+        body: JSON.stringify({ state: "ENDED" }),
+        headers: { "Content-Type": "application/json" }
+      }),
+      ({ status, text }) => assert.equal(status, 200, text)
+    )
+
   const stream = (path: string, headers = {}) => StreamClient.open(`${url}${path}`, { headers })
 
   /** The stream of one session; `query` without its mark. */
@@ -71,7 +82,7 @@ export const at = (url: string) => {
       { until: (summary) => isSuch(summary) }
     )
 
-  return { url, call, post, append, add, fill, stream, watch, untilSession } as const
+  return { url, call, post, append, add, fill, end, stream, watch, untilSession } as const
 }
 
 export type Sluice = ReturnType<typeof at>

@@ -1,170 +1,135 @@
-import * as Backoff from "../../protocol/Backoff.ts"
-import type { Decoded } from "../../protocol/FrameDecoder.ts"
-import { Connection, type Outcome } from "./Connection.ts"
-import * as Item from "./Item.ts"
-import type { ItemQueue } from "./ItemQueue.ts"
-import type { Gap } from "../core/Reader.ts"
-import type { Step } from "../core/Readers.ts"
+import * as FrameDecoder from "../../protocol/FrameDecoder.ts"
+import * as Paths from "../../protocol/Paths.ts"
+import * as Frames from "../core/Frames.ts"
+import * as Readers from "../core/Readers.ts"
+import * as Waits from "../core/Waits.ts"
+import * as Exchange from "./Exchange.ts"
 import type { Remote } from "./Remote.ts"
-import type { StatusBoard } from "./Status.ts"
-import { Pause } from "./Waiting.ts"
-import type { Watched } from "./Watched.ts"
+import type { Status } from "./Status.ts"
+import { never } from "./Timers.ts"
 
-const backoff: Backoff.Backoff = { base: 500, max: 30_000 }
+/** Who asks for the server's last word about a stream once more gets the same. 204: every session has ended. */
+const final = [204, 400, 401, 403, 404]
 
-/** A server that asks for more is told by the timers' own bound: about 24 days, in milliseconds. */
-const longestWait = 2 ** 31 - 1
-
-/** The server refused the stream for good: 400, 401, 403 or 404. `code` is of the contract's table of errors. */
-export class StreamRefused extends Error {
-  override readonly name = "StreamRefused"
-  readonly status: number
-  readonly code: string
-
-  constructor(status: number, code: string, message: string) {
-    super(message)
-    this.status = status
-    this.code = code
-  }
+/** Who is fed. */
+export interface Ears {
+  /** Of the sessions that are to be watched. */
+  readonly readers: () => Readers.Readers
+  /** A piece of the stream. No more is read before it is done. */
+  readonly receive: (said: ReadonlyArray<Frames.Said>) => Promise<void>
+  /** `token`: of the connection, from its hello on. */
+  readonly status: (status: Status, token?: string) => void
+  /** Nothing follows. */
+  readonly over: (answer: Exchange.Answer) => Promise<void>
 }
 
-export interface Options {
-  readonly remote: Remote
-  readonly watched: Watched
-  readonly items: ItemQueue<Item.Item>
-  readonly board: StatusBoard
-  /** Hears the token of each connection at its hello, and `undefined` when it is over. */
-  readonly onToken: (token: string | undefined) => void
-  readonly history: (session: string, gap: Gap) => AsyncIterable<Item.HistoryPage>
-}
-
-/** Follows sessions over as many connections as it takes, one at a time, until all have ended, it is refused or closed. */
-export class Following {
-  private readonly options: Options
-  private readonly pause: Pause
-  private connection: Connection | undefined
-  private isClosed = false
-  /** Connects in a row that did not get as far as hello. */
-  private failures = 0
-  /** Milliseconds since 1970: the server asked not to come back sooner. */
-  private notBefore = 0
-  private reason = ""
-  private farewell: string | undefined
-
-  constructor(options: Options) {
-    this.options = options
-    this.pause = new Pause(options.remote.timers)
-  }
-
-  /** Never rejects. */
-  async run(): Promise<"ended" | "failed" | "closed"> {
-    const { board, items, onToken, watched } = this.options
-    while (!this.isClosed) {
-      const outcome = await this.connect()
-      onToken(undefined)
-      if (this.isClosed) break
-      if (outcome.type === "refused") {
-        const { code, message, status } = outcome
-        board.set({ state: "failed", reason: message, status, code })
-        items.end(new StreamRefused(status, code, message))
-        return "failed"
-      }
-      if (outcome.type === "nothing") this.endAll()
-      if (outcome.type === "nothing" || watched.isOver) {
-        board.set({ state: "ended" })
-        items.end()
-        return "ended"
-      }
-      await this.wait(outcome)
-    }
-    return "closed"
-  }
-
+/** Where what the server says comes from: a connection of one's own, or another tab's. */
+export interface Feed {
   /** Time may have stood still: a dead connection is given up now, and a wait is cut to what the server asked for. */
-  hurry(): void {
-    this.connection?.check()
-    if (!this.pause.isOn) return
-    const { board, remote } = this.options
-    const nextTry = Math.max(this.notBefore, remote.timers.now())
-    board.set({ state: "offline", reason: this.reason, nextTry })
-    this.pause.move(nextTry)
+  readonly hurry: () => void
+  /** The present connection is of no use, for this reason. */
+  readonly renew: (why: string) => void
+  /** Holds no connection until it is thawed. */
+  readonly freeze: (isFrozen: boolean) => void
+  readonly close: () => void
+}
+
+export type Follow = (remote: Remote, ears: Ears) => Feed
+
+/** Over as many connections as it takes, one at a time, until it is refused or closed. */
+export const follow: Follow = (remote, ears) => {
+  const { after, now, random } = remote.timers
+  let connection: Exchange.Exchange | undefined
+  let isClosed = false
+  let isFrozen = false
+  /** Connects in a row that did not get as far as hello. */
+  let failures = 0
+  /** Seconds. */
+  let heartbeat = Frames.defaultHeartbeat
+  /** Milliseconds: the server asks not to come back sooner. */
+  let retry = 0
+  /** Why there is no connection. */
+  let reason = ""
+  let notBefore = 0
+  /** Moves the end of the present wait; `undefined` while there is none. */
+  let wake: ((at: number) => void) | undefined
+  let cancel = () => {}
+
+  const receive = (frames: FrameDecoder.FrameDecoder) => (text: string) => {
+    const said = frames.feed(text).flatMap(Frames.ofSeveral)
+    for (const { message, session } of said) {
+      if (session !== undefined) continue
+      retry = message.retry
+      if (message.type === "bye") reason = `the server said goodbye (${message.reason})`
+      if (message.type === "hello") {
+        heartbeat = message.heartbeat
+        failures = 0
+        ears.status({ state: "replaying" }, message.token)
+      }
+    }
+    return ears.receive(said)
   }
 
-  close(): void {
-    this.isClosed = true
-    this.connection?.abort("closed")
-    this.pause.end()
-  }
-
-  private async connect(): Promise<Outcome> {
-    const { board, remote, watched } = this.options
-    this.farewell = undefined
-    const connection = new Connection({
-      remote,
-      ...watched.request(),
-      patience: () => watched.patience,
-      receive: (frames) => this.receive(frames)
+  const wait = (until: number) =>
+    new Promise<void>((resolve) => {
+      wake = (at) => {
+        ears.status({ state: "offline", reason, nextTry: at })
+        cancel()
+        // Who listens to the status may have closed it.
+        if (!isClosed) {
+          cancel = after(at - now(), () => {
+            wake = undefined
+            resolve()
+          })
+        }
+      }
+      wake(until)
     })
-    this.connection = connection
-    // Not before it can be closed: a listener of the status may do so.
-    board.set({ state: "connecting" })
-    const outcome = await connection.run()
-    this.connection = undefined
-    return outcome
+
+  const hurry = () => {
+    connection?.check()
+    if (!isFrozen) wake?.(Math.max(notBefore, now()))
   }
 
-  private async receive(frames: ReadonlyArray<Decoded>): Promise<void> {
-    const { board, items, watched } = this.options
-    board.network(false) // bytes come, whatever the platform believes
-    const told = watched.receive(frames)
-    items.offer(told.flatMap((step) => this.itemsOf(step)))
-    if (watched.isOver) return this.connection?.abort("every session has ended")
-    if (board.status.state === "replaying" && watched.isLive) board.set({ state: "live" })
-    await items.room()
-  }
-
-  private itemsOf({ session, step }: Step): ReadonlyArray<Item.Item> {
-    if (session === undefined) {
-      if (step._tag === "Hello") this.greeted(step.token)
-      else this.farewell = `the server said goodbye (${step.reason})`
-      return []
-    }
-    switch (step._tag) {
-      case "Event":
-        return [Item.event(session, step.epoch, step.event)]
-      case "Gap":
-        return [{ type: "gap", session, gap: step.gap, history: () => this.options.history(session, step.gap) }]
-      case "Live":
-        return [{ type: "live", session }]
-      case "End":
-        return [{ type: "end", session, reason: step.reason }]
-      case "Owner":
-        return [{ type: "owner", session }]
+  const run = async () => {
+    for (;;) {
+      const readers = ears.readers()
+      const query = Array.from(readers.keys(), (session) => `&session=${session}`).join("")
+      reason = ""
+      ears.status({ state: "connecting" })
+      if (isClosed) return
+      connection = Exchange.open(remote, {
+        path: `${Paths.manyStream}?from=head${query}`,
+        lastId: Readers.places(readers),
+        patience: () => heartbeat * 2500,
+        receive: receive(FrameDecoder.make())
+      })
+      const answer = await connection.done
+      connection = undefined
+      if (isClosed) return
+      if (final.includes(answer.status)) return ears.over(answer)
+      notBefore = now() + Math.max(retry, answer.retryAfter)
+      const nextTry = notBefore + Waits.delay(failures++, random())
+      reason ||= answer.message
+      await wait(isFrozen ? never : nextTry)
     }
   }
 
-  private greeted(token: string): void {
-    this.failures = 0
-    this.options.board.set({ state: "replaying" })
-    this.options.onToken(token)
-  }
+  run().catch((bug: unknown) => ears.over(Exchange.failed(bug)))
 
-  private endAll(): void {
-    const { items, watched } = this.options
-    items.offer(watched.open.map((session) => ({ type: "end", session, reason: "ended" })))
-    watched.end()
-  }
-
-  private async wait({ reason, retryAfter }: Extract<Outcome, { readonly type: "over" }>): Promise<void> {
-    const { board, remote, watched } = this.options
-    const now = remote.timers.now()
-    const floor = Math.min(Math.max(watched.retry, retryAfter), longestWait)
-    const nextTry = now + Backoff.delay(backoff, this.failures, remote.timers.random(), floor)
-    this.failures += 1
-    this.notBefore = now + floor
-    this.reason = this.farewell ?? reason
-    board.set({ state: "offline", reason: this.reason, nextTry })
-    // A listener of the status may have closed it.
-    if (!this.isClosed) await this.pause.until(nextTry)
+  return {
+    hurry,
+    renew: (why) => connection?.abort(why),
+    freeze: (frozen) => {
+      isFrozen = frozen
+      if (!frozen) return hurry()
+      connection?.abort("frozen")
+      wake?.(never)
+    },
+    close: () => {
+      isClosed = true
+      connection?.abort("closed")
+      cancel()
+    }
   }
 }

@@ -1,10 +1,14 @@
-import * as Backoff from "../../protocol/Backoff.ts"
 import * as Paths from "../../protocol/Paths.ts"
+import * as Frames from "../core/Frames.ts"
 import * as History from "../core/History.ts"
-import type { Event, Gap } from "../core/Reader.ts"
-import * as Item from "./Item.ts"
-import * as Remote from "./Remote.ts"
-import { sleep } from "./Waiting.ts"
+import { isTemporary } from "../core/Outbox.ts"
+import * as Waits from "../core/Waits.ts"
+import * as Json from "../core/Json.ts"
+import type { Gap } from "../core/Reader.ts"
+import * as Exchange from "./Exchange.ts"
+import type * as Item from "./Item.ts"
+import type { Remote } from "./Remote.ts"
+import { RequestFailed } from "./RequestFailed.ts"
 
 /** Both bounds are outside; without `before`, up to the head as it is when the first page is read. */
 export interface Range {
@@ -12,96 +16,60 @@ export interface Range {
   readonly before?: number
 }
 
-/** A page could not be had: `status` 0 when no answer came, or the client was closed (`CLOSED`). */
-export class HistoryFailed extends Error {
-  override readonly name = "HistoryFailed"
-  readonly status: number
-  readonly code: string
-
-  constructor(status: number, code: string, message: string) {
-    super(message)
-    this.status = status
-    this.code = code
-  }
-}
-
-const backoff: Backoff.Backoff = { base: 500, max: 30_000 }
-
 /** Of one page, before its failure is told. */
 const maxTries = 5
-
-const isEvent = (value: unknown): value is Event =>
-  typeof Remote.field(value, "seq") === "number" &&
-  typeof Remote.field(value, "name") === "string" &&
-  typeof Remote.field(value, "data") === "string"
 
 interface Body extends History.Page {
   readonly head: number
 }
 
-const bodyOf = (body: unknown): Body | undefined => {
-  const epoch = Remote.field(body, "epoch")
-  const events = Remote.field(body, "events")
-  const head = Remote.field(body, "head")
-  if (typeof epoch !== "string" || typeof head !== "number" || !Array.isArray(events)) return undefined
-  return events.every(isEvent) ? { epoch, events, head } : undefined
-}
-
-const isTemporary = (status: number): boolean => status === 408 || status === 425 || status === 429 || status >= 500
-
-/** One page. Tried again up to 5 times where that may help; rejects with `HistoryFailed` then. */
-const read = async (remote: Remote.Remote, path: string, signal: AbortSignal): Promise<Body> => {
+/** One page. Tried again up to 5 times where that may help. */
+const read = async (remote: Remote, path: string, signal: AbortSignal): Promise<Body> => {
+  const { after, random } = remote.timers
   for (let tries = 1; ; tries++) {
-    const answer = await Remote.ask(remote, { method: "GET", path }, signal)
-    if (signal.aborted) throw new HistoryFailed(0, "CLOSED", "the client was closed")
-    const isAnswered = answer.type === "answered"
-    const body = isAnswered && answer.status === 200 ? bodyOf(answer.body) : undefined
-    if (body !== undefined) return body
-    const status = isAnswered ? answer.status : 0
-    const mayHeal = status === 0 || status === 200 || isTemporary(status)
-    if (!mayHeal || tries === maxTries) {
-      throw new HistoryFailed(status, isAnswered ? answer.code : "NO_ANSWER", answer.message)
+    const answer = await Exchange.ask(remote, path, signal)
+    const { body, retryAfter, status } = answer
+    const epoch = Json.text(body["epoch"])
+    if (status === 200 && epoch !== "") {
+      const events = Json.list(body["events"]).map(Frames.event)
+      return { epoch, events, head: Json.whole(body["head"]) }
     }
-    const floor = isAnswered ? answer.retryAfter : 0
-    await sleep(remote.timers, Backoff.delay(backoff, tries - 1, remote.timers.random(), floor), signal)
+    const mayHeal = status === 200 || isTemporary(status)
+    if (!mayHeal || tries === maxTries) throw new RequestFailed(answer)
+    let cancel = () => {}
+    const pause = new Promise<void>((resolve) => {
+      cancel = after(Waits.delay(tries - 1, random(), retryAfter), resolve)
+    })
+    await Exchange.untilAborted(signal, pause).catch(cancel)
   }
 }
 
-const pathOf = (session: string, after: number, before: number | undefined): string =>
-  `${Paths.events(session)}?after=${after}&limit=${History.pageLimit}${before === undefined ? "" : `&before=${before}`}`
+/** Of the present log, to where its head is when the first page is read. */
+export const ofRange = ({ after = 0, before = Number.MAX_SAFE_INTEGER }: Range): Gap => ({
+  epoch: "",
+  after,
+  next: before,
+  missed: null,
+  reason: "retention"
+})
 
-const pageOf = (session: string, { epoch }: Gap, { events, lost }: History.Turn): ReadonlyArray<Item.HistoryPage> =>
-  lost === undefined && events.length === 0
-    ? []
-    : [{ session, epoch, lost, events: events.map((event) => Item.event(session, epoch, event)) }]
-
-/** The pages of a gap, asked for as they are taken. Of another log than the gap's, nothing comes but what is lost. */
-export async function* ofGap(
-  remote: Remote.Remote,
+/** The pages of a gap, asked for as they are taken. Rejects with `RequestFailed`. */
+export async function* pages(
+  remote: Remote,
   session: string,
-  gap: Gap,
-  signal: AbortSignal
+  signal: AbortSignal,
+  gap: Gap
 ): AsyncGenerator<Item.HistoryPage, void, undefined> {
   let rest = History.isEmpty(gap) ? undefined : gap
   while (rest !== undefined) {
-    const turn = History.turn(rest, await read(remote, pathOf(session, rest.after, rest.next), signal))
-    yield* pageOf(session, gap, turn)
+    const path = `${Paths.events(session)}?limit=${History.pageLimit}&after=${rest.after}&before=${rest.next}`
+    const page = await read(remote, path, signal)
+    const epoch = rest.epoch || page.epoch
+    const known = rest.epoch === "" ? { ...rest, epoch, next: Math.min(rest.next, page.head + 1) } : rest
+    // Of another log than the gap's, nothing comes but what is lost.
+    const turn: History.Turn = History.turn(known, page)
+    const events = turn.events.map((event) => ({ ...event, type: "event", session, epoch }) as const)
+    if (turn.lost !== undefined || events.length > 0) yield { session, epoch, lost: turn.lost, events }
     rest = turn.rest
   }
-}
-
-/** The same of any part of the log. */
-export async function* ofRange(
-  remote: Remote.Remote,
-  session: string,
-  { after = 0, before }: Range,
-  signal: AbortSignal
-): AsyncGenerator<Item.HistoryPage, void, undefined> {
-  const first = await read(remote, pathOf(session, after, before), signal)
-  const next = Math.min(before ?? first.head + 1, first.head + 1)
-  const gap: Gap = { epoch: first.epoch, after, next, missed: next - 1 - after, reason: "retention" }
-  if (History.isEmpty(gap)) return
-  const turn = History.turn(gap, first)
-  yield* pageOf(session, gap, turn)
-  if (turn.rest !== undefined) yield* ofGap(remote, session, turn.rest, signal)
 }

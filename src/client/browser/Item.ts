@@ -1,4 +1,5 @@
 import type * as ControlFrame from "../../protocol/ControlFrame.ts"
+import type * as Cursor from "../../protocol/Cursor.ts"
 import type * as Reader from "../core/Reader.ts"
 
 /** One event of a session's log, once and in the order of `seq`. `data` is text: JSON, unless a string was stored. */
@@ -33,18 +34,13 @@ export type Item =
   | EventItem
   | GapItem
   /** All that the session had when the connection was made was given; again after each reconnect. */
-  | { readonly type: "live"; readonly session: string }
+  | { readonly type: "live"; readonly session: string; readonly cursor: Cursor.Cursor | undefined }
   /** No event follows; the client does not ask for the session again. */
-  | { readonly type: "end"; readonly session: string; readonly reason: ControlFrame.End["reason"] }
+  | {
+      readonly type: "end"
+      readonly session: string
+      readonly cursor: Cursor.Cursor | undefined
+      readonly reason: ControlFrame.End["reason"]
+    }
   /** Another connection writes to the session now; this one still watches it. */
   | { readonly type: "owner"; readonly session: string }
-
-/** An event of a log as the app gets it, from the stream and from history alike. */
-export const event = (session: string, epoch: string, { data, name, seq }: Reader.Event): EventItem => ({
-  type: "event",
-  session,
-  epoch,
-  seq,
-  name,
-  data
-})

@@ -8,14 +8,17 @@ export interface Timers {
   readonly after: (millis: number, act: () => void) => () => void
 }
 
+/** A time, or a wait, without an end. */
+export const never = Number.POSITIVE_INFINITY
+
 /** Above it, a timer of the platform fires at once. */
 const longest = 2 ** 31 - 1
 
 export const platform: Timers = {
-  now: () => Date.now(),
-  random: () => Math.random(),
+  now: Date.now,
+  random: Math.random,
   after: (millis, act) => {
-    const timer = setTimeout(act, Math.min(Math.max(millis, 0), longest))
+    const timer = setTimeout(act, Math.min(millis, longest))
     return () => clearTimeout(timer)
   }
 }

@@ -19,24 +19,15 @@ export interface Turn {
 /** Whether paging can bring anything: an `ahead` gap, or one at the log's start, has no events between. */
 export const isEmpty = (gap: Gap): boolean => gap.next - gap.after <= 1
 
-/** Events that the log no longer has, for whatever reason the gap was told. */
-const lost = (gap: Gap, next: number): Gap => ({
-  epoch: gap.epoch,
-  after: gap.after,
-  next,
-  missed: next - 1 - gap.after,
-  reason: "retention"
-})
-
 /** One page towards the end of a gap. A page of another log, or an empty one, ends the paging with the rest lost. */
 export const turn = (gap: Gap, page: Page): Turn => {
-  const events = page.epoch === gap.epoch ? page.events.filter(({ seq }) => seq > gap.after && seq < gap.next) : []
-  const [first] = events
-  const last = events[events.length - 1]
-  if (first === undefined || last === undefined) return { lost: lost(gap, gap.next), events: [], rest: undefined }
-  const rest = { ...gap, after: last.seq }
+  const { after, epoch, next } = gap
+  const events = page.epoch === epoch ? page.events.filter(({ seq }) => seq > after && seq < next) : []
+  const first = events[0]?.seq ?? next
+  const rest = { ...gap, after: events[events.length - 1]?.seq ?? next }
   return {
-    lost: first.seq > gap.after + 1 ? lost(gap, first.seq) : undefined,
+    // For whatever reason the gap was told, these events the log no longer has.
+    lost: first > after + 1 ? { epoch, after, next: first, missed: first - 1 - after, reason: "retention" } : undefined,
     events,
     rest: isEmpty(rest) ? undefined : rest
   }

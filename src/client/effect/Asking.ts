@@ -1,9 +1,15 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import { Effect } from "effect"
 import * as Api from "../../domain/Api.ts"
 import type { SessionId } from "../../domain/Session.ts"
 import * as Paths from "../../protocol/Paths.ts"
+import * as Json from "../core/Json.ts"
+import * as Outbox from "../core/Outbox.ts"
+import * as Attempts from "./Attempts.ts"
 import * as Exchange from "./Exchange.ts"
-import * as Retrying from "./Retrying.ts"
+import type { Policy } from "./Retrying.ts"
+import * as Turns from "./Turns.ts"
+import * as Watchers from "./Watchers.ts"
 
 /** `id`, 1 to 128 characters without controls, is the sender's own: the same again is the same message. */
 export interface Message {
@@ -17,21 +23,44 @@ export type Receipt = typeof Api.Accepted.Type
 
 type Route = "messages" | "interrupt" | "stop"
 
-// Written once: each try has the same bytes.
-const post = (remote: Exchange.Remote, session: SessionId, route: Route, body: unknown) =>
-  Exchange.request("POST", remote, `${Paths.session(session)}/${route}`).pipe(
-    HttpClientRequest.bodyUnsafeJson(body),
-    Exchange.read(Api.Accepted)
-  )
+/** Of the connection that was named, nothing else: nothing was done. */
+const isStale = (error: Exchange.Refused | Exchange.Unavailable): error is Exchange.Refused =>
+  error._tag === "Refused" && error.status === 404 && error.code === "CONNECTION_NOT_FOUND"
 
-/** Again with the same id until there is an answer, or `policy` ends: stored once, however often it is sent. */
-export const send = (remote: Exchange.Remote, session: SessionId, { data, id }: Message, policy: Retrying.Policy) =>
-  post(remote, session, "messages", { id, data }).pipe(Retrying.persistently(policy))
+export const make = (remote: Exchange.Remote, watchers: Watchers.Watchers, retries: Policy) => {
+  const inTurn = Turns.make(Outbox.maxMessages)
 
-/** Once: who gets `Unavailable` cannot know whether it was heard. */
-export const ask = (
-  remote: Exchange.Remote,
-  session: SessionId,
-  what: "interrupt" | "stop",
-  message: Message | undefined
-) => post(remote, session, what, message === undefined ? {} : { message: { id: message.id, data: message.data } })
+  const post = (session: SessionId, route: Route, written: string, token: string | undefined) =>
+    Exchange.request("POST", remote, `${Paths.session(session)}/${route}`).pipe(
+      HttpClientRequest.bodyUnsafeJson({ ...Json.parse(written), token }),
+      Exchange.read(Api.Accepted),
+      Effect.tapError((error) =>
+        isStale(error) && token !== undefined ? Watchers.renew(watchers, token) : Effect.void
+      )
+    )
+
+  /**
+   * Messages one after the other. Each is posted again with the same id and data until there is an answer, or the policy ends:
+   * stored once, however often it is sent. Interrupted in the line it is not sent; while it is posted, the request is
+   * aborted: nobody knows whether the server has it, and who sends the same again gets the same receipt.
+   */
+  const send = (session: SessionId, { data, id }: Message) =>
+    Effect.suspend(() => {
+      const written = JSON.stringify({ id, data }) // once: whatever becomes of `data`, each try has the same
+      return Watchers.nextToken(watchers, session).pipe(
+        Effect.flatMap((token) => post(session, "messages", written, token)),
+        Effect.catchIf(isStale, ({ text }) => Effect.fail(new Exchange.Unavailable({ why: text, retryAfter: 0 }))),
+        Attempts.persistently(retries),
+        inTurn
+      )
+    })
+
+  /** Once: who gets `Unavailable` cannot know whether it was heard. It waits for no message. */
+  const ask = (session: SessionId, what: "interrupt" | "stop", message: Message | undefined) =>
+    Effect.suspend(() => {
+      const written = JSON.stringify(message === undefined ? {} : { message: { id: message.id, data: message.data } })
+      return Effect.flatMap(Watchers.token(watchers, session), (token) => post(session, what, written, token))
+    })
+
+  return { send, ask } as const
+}

@@ -3,8 +3,9 @@ import type * as Cursor from "../../protocol/Cursor.ts"
 import type * as Reader from "../core/Reader.ts"
 import type * as Readers from "../core/Readers.ts"
 
-/** What a watcher sees, in order. Events come in runs of one session and epoch, and are never empty. */
+/** What a watcher sees, in order. */
 export type Delivery =
+  /** The next events of a session, of one log; never none. */
   | {
       readonly _tag: "Events"
       readonly session: SessionId
@@ -13,8 +14,8 @@ export type Delivery =
     }
   /** Events that did not come and, when gaps are filled, cannot be had any more. */
   | { readonly _tag: "Gap"; readonly session: SessionId; readonly gap: Reader.Gap }
-  /** `token` names the connection in messages. Over several sessions `mode` is that of the first. */
-  | { readonly _tag: "Connected"; readonly mode: string; readonly token: string }
+  /** A connection begins. `token` names it: the client's own messages carry it. */
+  | { readonly _tag: "Connected"; readonly session: SessionId; readonly mode: string; readonly token: string }
   /** All that was committed until now has come. */
   | { readonly _tag: "Live"; readonly session: SessionId; readonly cursor: Cursor.Cursor | undefined }
   /** There is no connection, or no history; the next try is in `millis`. */
@@ -24,33 +25,47 @@ export type Delivery =
   /** Nothing of this session follows. `over`: it had ended, and the reader had all of it. */
   | { readonly _tag: "End"; readonly session: SessionId; readonly reason: "ended" | "deleted" | "over" }
 
-/** Steps of one moment: neighbouring events as one run. A goodbye is told with the disconnect that it causes. */
+const fromStep = (
+  session: SessionId,
+  step: Exclude<Reader.Step, { readonly type: "event" }>,
+  token: string
+): Delivery => {
+  switch (step.type) {
+    case "opened":
+      return { _tag: "Connected", session, mode: step.mode, token }
+    case "gap":
+      return { _tag: "Gap", session, gap: step.gap }
+    case "live":
+      return { _tag: "Live", session, cursor: step.cursor }
+    case "owner":
+      return { _tag: "Owner", session }
+    case "end":
+      return { _tag: "End", session, reason: step.reason }
+  }
+}
+
+/** Steps of one moment, of the connection `token`: neighbouring events as one run. */
 export const fromSteps = (
   steps: ReadonlyArray<Readers.Step>,
-  readers: Readers.Readers,
+  token: string,
   sessions: ReadonlyMap<string, SessionId>
 ): ReadonlyArray<Delivery> => {
   const all: Array<Delivery> = []
   let run: { readonly session: SessionId; readonly epoch: string; readonly events: Array<Reader.Event> } | undefined
   for (const { session: id, step } of steps) {
-    if (id === undefined) {
-      run = undefined
-      if (step._tag === "Hello") all.push({ _tag: "Connected", mode: step.mode, token: step.token })
-      continue
-    }
     const session = sessions.get(id)
     if (session === undefined) continue // a reader for each, so there is none
-    if (step._tag === "Event") {
-      if (run?.session !== session || run.epoch !== step.epoch) {
-        run = { session, epoch: step.epoch, events: [] }
-        all.push({ _tag: "Events", ...run })
-      }
-      run.events.push(step.event)
+    if (step.type !== "event") {
+      run = undefined
+      all.push(fromStep(session, step, token))
       continue
     }
-    run = undefined
-    if (step._tag === "Live") all.push({ _tag: "Live", session, cursor: readers.get(id)?.cursor })
-    else all.push({ ...step, session })
+    const { data, epoch, name, seq } = step
+    if (run?.session !== session || run.epoch !== epoch) {
+      run = { session, epoch, events: [] }
+      all.push({ _tag: "Events", ...run })
+    }
+    run.events.push({ seq, name, data })
   }
   return all
 }

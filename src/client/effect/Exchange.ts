@@ -4,6 +4,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as UrlParams from "@effect/platform/UrlParams"
 import { Clock, Data, Duration, Effect, Option, type Redacted, Schema } from "effect"
+import * as Outbox from "../core/Outbox.ts"
 
 /** The server's last word about a request: the same again would get the same. `code` as in the contract, §10. */
 export class Refused extends Data.TaggedError("Refused")<{
@@ -60,8 +61,6 @@ const retryAfter = (header: string, now: number): number => {
   return Number.isNaN(date) ? 0 : Math.max(0, date - now)
 }
 
-const isTemporary = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
-
 const failure = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.gen(function* () {
     const { status } = response
@@ -69,7 +68,7 @@ const failure = (response: HttpClientResponse.HttpClientResponse) =>
     const error = Option.getOrUndefined(Schema.decodeOption(ErrorBody)(text))?.error
     const { code, details, message = `status ${status}` } = error ?? {}
     const refused = new Refused({ status, code, message, field: details?.field })
-    if (!isTemporary(status)) return yield* refused
+    if (!Outbox.isTemporary(status)) return yield* refused
     const header = Option.getOrElse(Headers.get(response.headers, "retry-after"), () => "")
     const millis = retryAfter(header, yield* Clock.currentTimeMillis)
     return yield* new Unavailable({ why: refused.text, retryAfter: millis })

@@ -4,9 +4,10 @@ import type { SessionId } from "../../domain/Session.ts"
 import * as Paths from "../../protocol/Paths.ts"
 import * as History from "../core/History.ts"
 import type { Gap } from "../core/Reader.ts"
+import * as Attempts from "./Attempts.ts"
 import type { Delivery } from "./Delivery.ts"
 import * as Exchange from "./Exchange.ts"
-import * as Retrying from "./Retrying.ts"
+import type { Policy } from "./Retrying.ts"
 
 /** Both bounds are outside: `after` < seq < `before`. */
 export interface Range {
@@ -31,10 +32,10 @@ const page = (remote: Exchange.Remote, session: SessionId, range: Range) =>
   )
 
 /** All pages of a range that have events, each asked for when it is taken. */
-export const pages = (remote: Exchange.Remote, session: SessionId, range: Range, policy: Retrying.Policy) =>
+export const pages = (remote: Exchange.Remote, session: SessionId, range: Range, policy: Policy) =>
   Stream.paginateChunkEffect({ range, epoch: Option.none<string>() }, ({ epoch, range }) =>
     Effect.gen(function* () {
-      const found = yield* page(remote, session, range).pipe(Retrying.persistently(policy))
+      const found = yield* page(remote, session, range).pipe(Attempts.persistently(policy))
       if (Option.isSome(epoch) && epoch.value !== found.epoch) {
         return yield* new LogReplaced({ session, epoch: found.epoch })
       }
@@ -54,39 +55,41 @@ const deliveries = (session: SessionId, gap: Gap, { events, lost }: History.Turn
 /** What is still to be asked for, after a wait of so many milliseconds. */
 interface Place {
   readonly gap: Gap
-  readonly failures: number
   readonly pause: number
 }
 
 /**
  * The events of a gap, page by page as they are taken, and a gap for each part of it that the log no longer has. A server
- * that does not answer is asked again: what follows the gap waits.
+ * that does not answer is asked again by `policy`: what follows the gap waits.
  */
-export const fill = (remote: Exchange.Remote, session: SessionId, gap: Gap) => {
-  // A session that is gone has no events.
-  const ask = ({ after, next }: Gap) =>
-    Effect.catchIf(
-      page(remote, session, { after, before: next }),
-      (error) => error._tag === "Refused" && error.status === 404,
-      () => Effect.succeed({ epoch: "", events: [] })
-    )
-  const turn = ({ failures, gap, pause }: Place) =>
-    Effect.sleep(pause).pipe(
-      Effect.zipRight(ask(gap)),
-      Effect.map((page) => {
-        const turn = History.turn(gap, page)
-        const rest = turn.rest === undefined ? Option.none() : Option.some({ gap: turn.rest, failures: 0, pause: 0 })
-        return [Chunk.unsafeFromArray(deliveries(session, gap, turn)), rest] as const
-      }),
-      Effect.catchTag("Unavailable", ({ retryAfter, why }) =>
-        Effect.map(Retrying.wait(failures, retryAfter), (millis) => {
-          const offline: Delivery = { _tag: "Offline", why, millis }
-          return [Chunk.of(offline), Option.some({ gap, failures: failures + 1, pause: millis })] as const
-        })
+export const fill = (remote: Exchange.Remote, session: SessionId, gap: Gap, policy: Policy) =>
+  Effect.gen(function* () {
+    const waits = yield* Attempts.waits(policy)
+    // A session that is gone has no events.
+    const ask = ({ after, next }: Gap) =>
+      Effect.catchIf(
+        page(remote, session, { after, before: next }),
+        (error) => error._tag === "Refused" && error.status === 404,
+        () => Effect.succeed({ epoch: "", events: [] })
       )
-    )
-  // A gap whose size nobody knows stays a gap, whatever of the present log can be read behind it.
-  const known: ReadonlyArray<Delivery> = gap.missed === null ? [{ _tag: "Gap", session, gap }] : []
-  const found = History.isEmpty(gap) ? Stream.empty : Stream.paginateChunkEffect({ gap, failures: 0, pause: 0 }, turn)
-  return Stream.concat(Stream.fromIterable(known), found)
-}
+    const turn = ({ gap, pause }: Place) =>
+      Effect.sleep(pause).pipe(
+        Effect.zipRight(ask(gap)),
+        Effect.zipLeft(waits.reset),
+        Effect.map((page) => {
+          const turn = History.turn(gap, page)
+          const rest = turn.rest === undefined ? Option.none() : Option.some({ gap: turn.rest, pause: 0 })
+          return [Chunk.unsafeFromArray(deliveries(session, gap, turn)), rest] as const
+        }),
+        Effect.catchTag("Unavailable", (failure) =>
+          Effect.map(waits.next(failure), (millis) => {
+            const offline: Delivery = { _tag: "Offline", why: failure.why, millis }
+            return [Chunk.of(offline), Option.some({ gap, pause: millis })] as const
+          })
+        )
+      )
+    // A gap whose size nobody knows stays a gap, whatever of the present log can be read behind it.
+    const known: ReadonlyArray<Delivery> = gap.missed === null ? [{ _tag: "Gap", session, gap }] : []
+    const found = History.isEmpty(gap) ? Stream.empty : Stream.paginateChunkEffect({ gap, pause: 0 }, turn)
+    return Stream.concat(Stream.fromIterable(known), found)
+  }).pipe(Stream.unwrap)

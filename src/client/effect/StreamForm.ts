@@ -1,7 +1,7 @@
 import * as Cursor from "../../protocol/Cursor.ts"
 import type { Decoded } from "../../protocol/FrameDecoder.ts"
 import * as Paths from "../../protocol/Paths.ts"
-import * as Reader from "../core/Reader.ts"
+import * as Frames from "../core/Frames.ts"
 import * as Readers from "../core/Readers.ts"
 
 /** How a stream is asked for and read: of one session, or of several (contract §4). */
@@ -11,10 +11,7 @@ export interface StreamForm {
   readonly query: (readers: Readers.Readers) => ReadonlyArray<readonly [string, string]>
   /** What to send as `Last-Event-ID`; `undefined`: no place is known. */
   readonly place: (readers: Readers.Readers) => string | undefined
-  readonly receive: (
-    readers: Readers.Readers,
-    frames: ReadonlyArray<Decoded>
-  ) => readonly [Readers.Readers, ReadonlyArray<Readers.Step>]
+  readonly read: (frame: Decoded) => ReadonlyArray<Frames.Said>
 }
 
 const ofOne = (session: string): StreamForm => ({
@@ -22,26 +19,16 @@ const ofOne = (session: string): StreamForm => ({
   query: () => [],
   place: (readers) => {
     const cursor = readers.get(session)?.cursor
-    return cursor === undefined ? undefined : Cursor.format(cursor)
+    return cursor && Cursor.format(cursor)
   },
-  receive: (readers, frames) => {
-    const reader = readers.get(session)
-    if (reader === undefined) return [readers, []]
-    const [next, steps] = Reader.receiveAll(reader, frames)
-    return [
-      new Map([[session, next]]),
-      steps.map((step) =>
-        step._tag === "Hello" || step._tag === "Bye" ? { session: undefined, step } : { session, step }
-      )
-    ]
-  }
+  read: Frames.ofOne(session)
 })
 
 const ofSeveral: StreamForm = {
   path: Paths.manyStream,
   query: (readers) => Array.from(readers.keys(), (session) => ["session", session]),
   place: Readers.places,
-  receive: Readers.receiveAll
+  read: Frames.ofSeveral
 }
 
 /** One session has its own stream: each of its frames carries its place. */

@@ -1,8 +1,9 @@
 import { Effect } from "effect"
 import * as BrowserClient from "../../../src/client/browser/BrowserClient.ts"
+import type { Item } from "../../../src/client/browser/Item.ts"
+import type { Status } from "../../../src/client/browser/Status.ts"
 
-export type Item = BrowserClient.Item
-export type Status = BrowserClient.Status
+export type { Item, Status }
 
 /** A client whose items nobody takes, until its scope closes; and every status that it had. */
 export const connect = (options: BrowserClient.Options) =>

@@ -2,6 +2,7 @@ import * as assert from "node:assert/strict"
 import { describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import * as BrowserClient from "../../../src/client/browser/BrowserClient.ts"
+import { RequestFailed } from "../../../src/client/browser/RequestFailed.ts"
 import * as Client from "./Client.ts"
 import * as FakeTimers from "./FakeTimers.ts"
 import * as ScriptedFetch from "./ScriptedFetch.ts"
@@ -24,14 +25,12 @@ const waitOf = (status: Client.Status, timers: FakeTimers.FakeTimers): number =>
 const assertState = ({ status }: BrowserClient.BrowserClient, state: Client.Status["state"]) =>
   assert.equal(status.state, state)
 
-const document = Object.assign(new EventTarget(), { visibilityState: "visible" })
-
 describe("a client", () => {
   it.scoped("is connected only after hello, and live when it has what there was (S109)", () =>
     Effect.gen(function* () {
       const { client, request } = yield* make()
       const stream = yield* request(0)
-      assert.equal(stream.url, `${url}/v1/sessions/s/stream?from=head`)
+      assert.equal(stream.url, `${url}/v1/stream?from=head&session=s`)
       assert.equal(stream.headers.get("accept"), "text/event-stream")
       stream.open()
       yield* stream.write(": the head of the answer and a byte\n\n")
@@ -68,7 +67,7 @@ describe("a client", () => {
       third.open()
       yield* third.write(ScriptedFetch.hello(1) + ScriptedFetch.live(1))
       assertState(client, "live")
-      assert.equal(third.headers.get("last-event-id"), "e.1")
+      assert.equal(third.headers.get("last-event-id"), "s.e.1")
     })
   )
 
@@ -163,7 +162,7 @@ describe("a client", () => {
   )
 
   for (const [sign, tell] of [
-    ["becomes visible", () => document.dispatchEvent(new Event("visibilitychange"))],
+    ["becomes visible", (window: EventTarget) => window.dispatchEvent(new Event("visibilitychange"))],
     [
       "returns from the bfcache",
       (window: EventTarget) => window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }))
@@ -180,7 +179,7 @@ describe("a client", () => {
           sessions: ["s"],
           fetch: network.fetch,
           timers,
-          page: { window, document }
+          page: window
         })
         const stream = yield* network.request(0)
         stream.open()
@@ -201,7 +200,7 @@ describe("a client", () => {
       const timers = FakeTimers.make(() => 0.9)
       const network = ScriptedFetch.make()
       const window = new EventTarget()
-      const page = { window, document: undefined }
+      const page = window
       const { until } = yield* Client.follow({ url, sessions: ["s"], fetch: network.fetch, timers, page })
       const first = yield* network.request(0)
       first.fail(new TypeError("fetch failed"))
@@ -216,28 +215,50 @@ describe("a client", () => {
     })
   )
 
-  it.scoped("shows that there is no network, until it comes back or a byte shows otherwise", () =>
+  it.scoped("gives its connection up when the network is gone, and tries at once when it is back", () =>
     Effect.gen(function* () {
-      const window = new EventTarget()
+      const page = new EventTarget()
       const network = ScriptedFetch.make()
-      const { client } = yield* Client.follow({
-        url,
-        sessions: ["s"],
-        fetch: network.fetch,
-        timers: FakeTimers.make(),
-        page: { window, document: undefined }
-      })
+      const timers = FakeTimers.make(() => 0.5)
+      const { client, until } = yield* Client.follow({ url, sessions: ["s"], fetch: network.fetch, timers, page })
       const stream = yield* network.request(0)
       stream.open()
       yield* stream.write(ScriptedFetch.hello(0) + ScriptedFetch.live(0))
-      for (const back of [
-        Effect.sync(() => window.dispatchEvent(new Event("online"))),
-        stream.write(": heartbeat\n\n")
-      ]) {
-        window.dispatchEvent(new Event("offline"))
-        assert.deepEqual(client.status, { state: "offline", reason: "the network is gone" })
-        yield* back
-        assertState(client, "live")
+      page.dispatchEvent(new Event("offline"))
+      const offline = yield* until("offline")
+      assert.deepEqual(offline, { state: "offline", reason: "the network is gone", nextTry: timers.now() + 250 })
+      page.dispatchEvent(new Event("online"))
+      timers.advance(0)
+      yield* network.request(1)
+      assertState(client, "connecting")
+    })
+  )
+
+  it.scoped("holds no connection in the bfcache, and comes back at once when it leaves it", () =>
+    Effect.gen(function* () {
+      const page = new EventTarget()
+      const turn = (name: string) => page.dispatchEvent(Object.assign(new Event(name), { persisted: true }))
+      for (const at of ["live", "offline"] as const) {
+        const network = ScriptedFetch.make()
+        const timers = FakeTimers.make(() => 0.5)
+        const { client, until } = yield* Client.follow({ url, sessions: ["s"], fetch: network.fetch, timers, page })
+        const stream = yield* network.request(0)
+        if (at === "live") {
+          stream.open()
+          yield* stream.write(ScriptedFetch.hello(0) + ScriptedFetch.live(0))
+        } else stream.fail(new TypeError("fetch failed"))
+        yield* ScriptedFetch.settled
+        turn("pagehide")
+        yield* until("offline")
+        assert.equal(stream.signal?.aborted, true)
+        timers.advance(60_000)
+        page.dispatchEvent(new Event("online"))
+        yield* ScriptedFetch.settled
+        assert.equal(network.count(), 1)
+        turn("pageshow")
+        timers.advance(0)
+        yield* network.request(1)
+        client.close()
       }
     })
   )
@@ -323,7 +344,7 @@ describe("a client", () => {
           addEventListener: (name: string) => void heard.add(name),
           removeEventListener: (name: string) => void heard.delete(name)
         }
-        const page = { window: Object.assign(window, listening), document: undefined }
+        const page = Object.assign(window, listening)
         const { client } = yield* Client.connect({ url, sessions: ["s"], fetch: network.fetch, timers, page })
         const stream = yield* network.request(0)
         if (at === "offline") stream.fail(new Error("gone"))
@@ -363,7 +384,7 @@ describe("a client", () => {
             (failure: unknown) => failure
           )
         )
-        assert.ok(failure instanceof BrowserClient.HistoryFailed && failure.code === "CLOSED")
+        assert.ok(failure instanceof RequestFailed && failure.message === "the client was closed")
       }
     })
   )

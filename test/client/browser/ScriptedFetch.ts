@@ -68,13 +68,17 @@ export const make = () => {
   return { fetch, request, count: () => streams.length } as const
 }
 
+const place = (head: number): string => `id: s.e.${head}\n`
+
 /** As a server says it of a log `e` with `head` events. */
 export const hello = (head: number, more: { readonly retry?: number; readonly heartbeat?: number } = {}): string => {
-  const body = { token: "t", heartbeat: 15, retry: 0, session: "s", epoch: "e", cursor: `e.${head}`, oldest: 1, head }
-  return `id: e.${head}\nevent: sluice.hello\ndata: ${JSON.stringify({ ...body, mode: "resumed", ...more })}\n\n`
+  const session = { session: "s", epoch: "e", cursor: `e.${head}`, oldest: 1, head, mode: "resumed" }
+  const body = { token: "t", heartbeat: 15, retry: 0, sessions: [session], ...more }
+  return `${place(head)}event: sluice.hello\ndata: ${JSON.stringify(body)}\n\n`
 }
 
-export const event = (seq: number): string => `id: e.${seq}\ndata: ${seq}\n\n`
+export const event = (seq: number): string =>
+  `data: ${JSON.stringify({ session: "s", epoch: "e", seq, name: "message", data: String(seq), at: "" })}\n\n${place(seq)}\n`
 
 export const live = (head: number): string =>
   `event: sluice.live\ndata: ${JSON.stringify({ session: "s", cursor: `e.${head}` })}\n\n`

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type * as BrowserClient from "../../../src/client/browser/BrowserClient.ts"
+import type { SendResult } from "../../../src/client/browser/Sender.ts"
 import * as Call from "../../http/Call.ts"
 import * as Processes from "../../http/Processes.ts"
 import * as Sluice from "../../http/Sluice.ts"
@@ -23,7 +23,7 @@ const make = (script: Array<FaultyFront.Fault | undefined> = []) =>
     return { sluice, front, ...following } as const
   })
 
-const all = (results: ReadonlyArray<Promise<BrowserClient.SendResult>>) => Effect.promise(() => Promise.all(results))
+const all = (results: ReadonlyArray<Promise<SendResult>>) => Effect.promise(() => Promise.all(results))
 
 const bodies = (front: { readonly posts: ReadonlyArray<FaultyFront.Post> }) =>
   front.posts.map(({ body }) => body["data"])
@@ -70,15 +70,8 @@ describe("messages", () => {
       Effect.gen(function* () {
         const { client, first, front, has, sluice } = yield* make()
         yield* first("live")
-        const list = yield* sluice.call("/v1/connections")
-        const { connections } = Call.json(list)
-        const [connection] = Array.isArray(connections) ? connections : []
         front.script.push({ status: 404, code: "CONNECTION_NOT_FOUND" })
-        const sent = client.send("x", { id: "mine" })
-        const behind = client.send("y")
-        yield* front.posted(1)
-        yield* sluice.call(`/v1/connections/${connection.token}`, { method: "DELETE" })
-        const [result] = yield* all([sent, behind])
+        const [result] = yield* all([client.send("x", { id: "mine" }), client.send("y")])
         assert.equal(result?.type, "accepted")
         yield* has((items) => items.filter(({ type }) => type === "live").length === 2)
         const [one, again] = front.posts
@@ -146,14 +139,14 @@ describe("messages", () => {
     })
   )
 
-  it.scopedLive("are one when they have one id; with another content, the later has failed", () =>
+  it.scopedLive("are stored once when they have one id; with another content, the later has failed", () =>
     Effect.gen(function* () {
-      const { client, front } = yield* make()
+      const { client, sluice } = yield* make()
       const results = yield* all(["x", "x", "y"].map((data) => client.send(data, { id: "mine" })))
       assert.deepEqual(results[0], results[1])
       assert.equal(results[0]?.type, "accepted")
-      assert.equal(results[2]?.type === "failed" && results[2].code, "CONFLICT")
-      assert.equal(front.posts.length, 1)
+      assert.equal(results[2]?.type === "failed" && results[2].status, 409)
+      assert.equal((yield* stored(sluice)).length, 1)
     })
   )
 
@@ -172,7 +165,7 @@ describe("messages", () => {
       assert.deepEqual(
         results.map((result) => result.type === "failed" && [result.status, result.code]),
         [
-          [0, "SESSION_NEEDED"],
+          [0, "INVALID_REQUEST"],
           [0, "INVALID_REQUEST"],
           [0, "INVALID_REQUEST"],
           [0, "INVALID_REQUEST"]

@@ -4,17 +4,14 @@ import { Effect, Fiber, Redacted, Schedule, TestClock } from "effect"
 import * as Retrying from "../../../src/client/effect/Retrying.ts"
 import * as Scripted from "./Scripted.ts"
 
-const { session } = Scripted
+const { bodyOf, session } = Scripted
 const message = { id: "m1", data: { text: "hi", n: [1, null] } }
 const accepted = { id: "m1", session, seq: 1, accepted: true }
-const receipt = () => Response.json(accepted, { status: 202 })
+const receipt = () => Scripted.receipt("m1")
 const says =
   (status: number, headers = {}) =>
   () =>
     new Response("", { status, headers })
-
-const bodyOf = ({ body }: { readonly body: { readonly _tag: string } }) =>
-  "body" in body && body.body instanceof Uint8Array ? new TextDecoder().decode(body.body) : assert.fail(body._tag)
 
 describe("send", () => {
   it.effect("posts the same again after every failure that may pass, never before it was asked to (S116, S118)", () =>
@@ -22,7 +19,7 @@ describe("send", () => {
       const faults = [() => undefined, says(408), says(425), says(429, { "retry-after": "7" }), says(500), says(503)]
       const { asked, sluice } = yield* Scripted.client([...faults, receipt], { key: Redacted.make("k") })
       const sending = yield* Effect.fork(Effect.withRandom(sluice.send(session, message), Scripted.latest))
-      for (const [index, wait] of [499, 999, 1999, 7000 + 3999, 4999, 4999].entries()) {
+      for (const [index, wait] of [499, 999, 1999, 7000 + 3999, 7999, 15_999].entries()) {
         yield* TestClock.adjust(wait - 1)
         assert.equal(asked.length, index + 1)
         yield* TestClock.adjust(1)
@@ -67,6 +64,35 @@ describe("send", () => {
       })
     )
   }
+
+  it.effect("waits as long as a policy of one's own says, but not less than the server asked for", () =>
+    Effect.gen(function* () {
+      const retries = Schedule.spaced("3 seconds")
+      const faults = [says(503), says(503, { "retry-after": "7" })]
+      const { asked, sluice } = yield* Scripted.client([...faults, receipt], { retries })
+      const sending = yield* Effect.fork(sluice.send(session, message))
+      for (const [index, wait] of [3000, 7000].entries()) {
+        yield* TestClock.adjust(wait - 1)
+        assert.equal(asked.length, index + 1)
+        yield* TestClock.adjust(1)
+        assert.equal(asked.length, index + 2)
+      }
+      assert.deepEqual(yield* Fiber.join(sending), accepted)
+    })
+  )
+
+  it.effect("sends what its data was when it was called, whatever becomes of it", () =>
+    Effect.gen(function* () {
+      const data = ["first"]
+      const { asked, sluice } = yield* Scripted.client([says(503), receipt])
+      const sending = yield* Effect.fork(sluice.send(session, { id: "m1", data }))
+      yield* Effect.yieldNow()
+      data.push("second")
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(sending)
+      assert.deepEqual(asked.map(bodyOf), Array(2).fill('{"id":"m1","data":["first"]}'))
+    })
+  )
 
   it.effect("ends where a policy of one's own ends, with what was the matter", () =>
     Effect.gen(function* () {

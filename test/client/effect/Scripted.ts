@@ -10,9 +10,9 @@ import * as ControlFrame from "../../../src/protocol/ControlFrame.ts"
 export const session = SessionId.make("s")
 export const url = "http://server.test"
 
-export const hello = (cursor: string, heartbeat = 15, retry = 2000) =>
+export const hello = (cursor: string, heartbeat = 15, retry = 2000, token = "t") =>
   ControlFrame.hello({
-    token: "t",
+    token,
     heartbeat,
     retry,
     session: "s",
@@ -23,11 +23,17 @@ export const hello = (cursor: string, heartbeat = 15, retry = 2000) =>
     mode: "started"
   })
 
+const type = { headers: { "content-type": "text/event-stream" } }
+
 /** A stream that has said `text` and stays open. */
 export const open = (text: string) =>
   new Response(
-    new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) })
+    new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) }),
+    type
   )
+
+/** One that ends then. */
+export const ended = (text: string) => new Response(text, type)
 
 /** A stream that says what a test tells it to; `asks` has an element for each time that its reader wants more. */
 export const driven = Effect.map(Queue.unbounded<(text: string) => void>(), (asks) => ({
@@ -41,7 +47,8 @@ export const driven = Effect.map(Queue.unbounded<(text: string) => void>(), (ask
           }
         },
         { highWaterMark: 0 }
-      )
+      ),
+      type
     ),
   asks
 }))
@@ -49,25 +56,48 @@ export const driven = Effect.map(Queue.unbounded<(text: string) => void>(), (ask
 /** `undefined`: the connection breaks. */
 export type Answer = () => Response | undefined
 
-/** Answers requests in order, then 204; what was asked is kept. */
-const script = (answers: ReadonlyArray<Answer>) => {
-  const asked: Array<HttpClientRequest.HttpClientRequest> = []
+type Request = HttpClientRequest.HttpClientRequest
+
+/** What a `serve` answers with. */
+const layer = (serve: (request: Request) => Effect.Effect<Response | undefined>) =>
+  Layer.succeed(
+    HttpClient.HttpClient,
+    HttpClient.make((request) =>
+      Effect.flatMap(serve(request), (response) =>
+        response === undefined
+          ? Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error("cut off") }))
+          : Effect.succeed(HttpClientResponse.fromWeb(request, response))
+      )
+    )
+  )
+
+/** A client of such a server. */
+export const serving = (
+  serve: (request: Request) => Effect.Effect<Response | undefined>,
+  options: Partial<SluiceClient.Options> = {}
+) => Effect.provide(SluiceClient.make({ url, ...options }), layer(serve))
+
+/** A client whose requests are answered in order, then with 204; what was asked is kept. */
+export const client = (answers: ReadonlyArray<Answer>, options: Partial<SluiceClient.Options> = {}) => {
+  const asked: Array<Request> = []
   const gone: Answer = () => new Response(null, { status: 204 })
-  const client = HttpClient.make((request) => {
-    const response = (answers[asked.length] ?? gone)()
-    asked.push(request)
-    return response === undefined
-      ? Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error("cut off") }))
-      : Effect.succeed(HttpClientResponse.fromWeb(request, response))
-  })
-  return { asked, layer: Layer.succeed(HttpClient.HttpClient, client) }
+  const serve = (request: Request) => Effect.sync(() => (answers[asked.push(request) - 1] ?? gone)())
+  return Effect.map(serving(serve, options), (sluice) => ({ asked, sluice }))
 }
 
-/** A client whose server answers so; jittered waits are `jitter` of their bound, in [0, 1). */
-export const client = (answers: ReadonlyArray<Answer>, options: Partial<SluiceClient.Options> = {}) => {
-  const { asked, layer } = script(answers)
-  return Effect.map(Effect.provide(SluiceClient.make({ url, ...options }), layer), (sluice) => ({ asked, sluice }))
-}
+/** The text of a request's body. */
+export const bodyOf = ({ body }: Request): string =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : assert.fail(body._tag)
+
+/** What the server says of a message that it took. */
+export const receipt = (id: string, seq = 1) => Response.json({ id, session, seq, accepted: true }, { status: 202 })
+
+/** Its answer to a token that it does not know any more. */
+export const stale = () =>
+  Response.json(
+    { error: { code: "CONNECTION_NOT_FOUND", message: "no open connection has this token" } },
+    { status: 404 }
+  )
 
 /** The upper end of each jittered wait. */
 export const latest = Random.fixed([0.999_999_9])
@@ -80,12 +110,13 @@ export const watched = (
   options: Watching.Options & {
     readonly sessions?: readonly [SessionId, SessionId]
     readonly random?: Random.Random
+    readonly client?: Partial<SluiceClient.Options>
   } = {}
 ) =>
   Effect.gen(function* () {
-    const { asked, sluice } = yield* client(answers)
+    const { client: ofClient, random = latest, sessions = session, ...rest } = options
+    const { asked, sluice } = yield* client(answers, ofClient)
     const queue = yield* Queue.unbounded<Delivery>()
-    const { random = latest, sessions = session, ...rest } = options
     const fiber = yield* sluice.watch(sessions, rest).pipe(
       Stream.runForEach((delivery) => Queue.offer(queue, delivery)),
       Effect.withRandom(random),
@@ -103,5 +134,5 @@ export const watched = (
       const last = all[all.length - 1]
       return last?._tag === "Offline" ? last : assert.fail()
     })
-    return { asked, until, offline, done: Fiber.join(fiber) }
+    return { asked, sluice, until, offline, fiber, done: Fiber.join(fiber) }
   })

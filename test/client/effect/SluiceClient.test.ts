@@ -121,8 +121,8 @@ describe("watch", () => {
 
       const guarded = yield* Sluice.make({ http: { apiKey: key } })
       const stranger = yield* watched(yield* connect(guarded.url), [a, b])
-      const { code, status } = yield* Effect.flip(stranger.done)
-      assert.deepEqual([status, code], [401, "UNAUTHORIZED"])
+      const error = yield* Effect.flip(stranger.done)
+      assert.deepEqual(error._tag === "Refused" && [error.status, error.code], [401, "UNAUTHORIZED"])
       const friend = yield* watched(yield* connect(guarded.url, { key }), [a, b])
       yield* friend.until(({ _tag }) => _tag === "Live")
     })
@@ -174,6 +174,25 @@ describe("send", () => {
       assert.deepEqual(conflict._tag === "Refused" && [conflict.status, conflict.code], [409, "CONFLICT"])
       const answer = yield* sluice.call("/v1/sessions/a")
       assert.deepEqual(Call.pick(Call.json(answer), "head"), { head: 1 })
+    })
+  )
+})
+
+describe("who watches a session and writes to it", () => {
+  it.scopedLive("owns it, until another does so (S115)", () =>
+    Effect.gen(function* () {
+      const sluice = yield* Processes.make()
+      yield* sluice.attach("a")
+      const [one, other] = [yield* connect(sluice.url), yield* connect(sluice.url)]
+      const watching = yield* watched(one, a)
+      yield* watching.until(({ _tag }) => _tag === "Live")
+      const friend = yield* watched(other, [a, b])
+      yield* friend.until(({ _tag }) => _tag === "Live")
+      yield* one.send(a, { id: "1", data: "mine" })
+      yield* other.send(a, { id: "2", data: "no, mine" })
+      yield* watching.until(({ _tag }) => _tag === "Owner")
+      yield* one.interrupt(a)
+      yield* friend.until(({ _tag }) => _tag === "Owner")
     })
   )
 })

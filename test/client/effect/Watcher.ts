@@ -1,14 +1,18 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Clock, Context, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import type { Delivery } from "../../../src/client/effect/Delivery.ts"
+import * as Retrying from "../../../src/client/effect/Retrying.ts"
 import * as SluiceClient from "../../../src/client/effect/SluiceClient.ts"
 import type * as Watching from "../../../src/client/effect/Watching.ts"
 import type { SessionId } from "../../../src/domain/Session.ts"
 
+/** Shorter than what `impatient` takes for a limit. */
+const reconnect = Retrying.backoff("5 seconds")
+
 /** A client until the scope closes. */
 export const connect = (url: string, options: Partial<SluiceClient.Options> = {}) =>
   Effect.map(
-    Layer.build(Layer.provide(SluiceClient.layer({ url: `${url}/`, ...options }), NodeHttpClient.layer)),
+    Layer.build(Layer.provide(SluiceClient.layer({ url: `${url}/`, reconnect, ...options }), NodeHttpClient.layer)),
     (context) => Context.get(context, SluiceClient.SluiceClient)
   )
 

@@ -1,7 +1,8 @@
 import * as assert from "node:assert/strict"
 import { UrlParams } from "@effect/platform"
 import { describe, it } from "@effect/vitest"
-import { Effect, Queue, TestClock } from "effect"
+import { Effect, Queue, Schedule, TestClock } from "effect"
+import { Refused, Unavailable } from "../../../src/client/effect/Exchange.ts"
 import { SessionId } from "../../../src/domain/Session.ts"
 import * as ControlFrame from "../../../src/protocol/ControlFrame.ts"
 import * as Frame from "../../../src/protocol/Frame.ts"
@@ -63,9 +64,9 @@ describe("a watcher", () => {
     })
   )
 
-  it.effect("waits for a server that is away at most 0.5 s, doubled with each failure up to 5 s (S110)", () =>
+  it.effect("waits for a server that is away at most 0.5 s, doubled with each failure up to 30 s (S110)", () =>
     Effect.gen(function* () {
-      const waits = [499, 999, 1999, 3999, 4999, 4999]
+      const waits = [499, 999, 1999, 3999, 7999, 15_999, 29_999, 29_999]
       const { asked, done, offline } = yield* watched(waits.map(() => () => undefined))
       for (const [index, millis] of waits.entries()) {
         assert.deepEqual(yield* offline, { _tag: "Offline", why: "cut off", millis })
@@ -91,7 +92,7 @@ describe("a watcher", () => {
     Effect.gen(function* () {
       const bye = ControlFrame.bye({ reason: "shutdown", retry: 5000 })
       const { until } = yield* watched([
-        () => new Response(hello("e.9") + bye),
+        () => Scripted.ended(hello("e.9") + bye),
         down({ "retry-after": "3" }),
         down({ "retry-after": "3" })
       ])
@@ -119,35 +120,96 @@ describe("a watcher", () => {
     })
   )
 
+  it.effect("takes an answer that is no event stream for none, such as a proxy's page", () =>
+    Effect.gen(function* () {
+      const page = () => new Response("<p>soon", { headers: { "content-type": "text/html" } })
+      const { asked, done, offline } = yield* watched([page, () => new Response("")])
+      for (const millis of [499, 999]) {
+        assert.deepEqual(yield* offline, { _tag: "Offline", why: "no event stream", millis })
+        yield* TestClock.adjust(millis)
+      }
+      yield* done
+      assert.equal(asked.length, 3)
+    })
+  )
+
+  it.effect("comes back when a policy of one's own says so, but not before the server asked it to", () =>
+    Effect.gen(function* () {
+      const bye = ControlFrame.bye({ reason: "shutdown", retry: 5000 })
+      const { offline } = yield* watched(
+        [down(), down({ "retry-after": "3" }), () => Scripted.ended(hello("e.9") + bye)],
+        { client: { reconnect: Schedule.spaced("1 second") } }
+      )
+      for (const millis of [1000, 3000, 5000]) {
+        assert.equal((yield* offline).millis, millis)
+        yield* TestClock.adjust(millis)
+      }
+    })
+  )
+
+  it.effect("fails where a policy of one's own ends, which begins anew at each hello", () =>
+    Effect.gen(function* () {
+      const reconnect = Schedule.intersect(Schedule.spaced("1 second"), Schedule.recurs(2))
+      const greeted = () => Scripted.ended(hello("e.9", 15, 0))
+      const { asked, done } = yield* watched([down(), down(), greeted, down(), down()], { client: { reconnect } })
+      yield* TestClock.adjust("1 minute")
+      assert.deepEqual(yield* Effect.flip(done), new Unavailable({ why: "status 503", retryAfter: 0 }))
+      assert.equal(asked.length, 5)
+    })
+  )
+
+  it.effect("begins at the start also if it is cut off between hello and the first gap", () =>
+    Effect.gen(function* () {
+      const gap = ControlFrame.gap(
+        { session: "s", after: 0, next: 8, missed: 7, oldest: 8, head: 9, reason: "retention" },
+        "e.7"
+      )
+      const { asked, until } = yield* watched(
+        [() => Scripted.ended(hello("e.7", 15, 0)), () => open(hello("e.7", 15, 0) + gap)],
+        { from: "start", fillsGaps: false }
+      )
+      yield* until("Offline")
+      yield* TestClock.adjust(499)
+      const told = yield* until("Gap")
+      assert.deepEqual(told[told.length - 1], {
+        _tag: "Gap",
+        session: Scripted.session,
+        gap: { epoch: "e", after: 0, next: 8, missed: 7, reason: "retention" }
+      })
+      assert.deepEqual(
+        asked.map(({ headers }) => headers["last-event-id"]),
+        ["0.0", "0.0"]
+      )
+    })
+  )
+
   for (const status of [400, 401, 403, 404]) {
     it.effect(`gives up where the server has had its last word: ${status}`, () =>
       Effect.gen(function* () {
         const { asked, done } = yield* watched([refusal(status)])
-        const { code, message, status: told, text } = yield* Effect.flip(done)
-        assert.deepEqual([told, code, message, text], [status, "CODE", "why", `${status} CODE: why`])
+        const error = yield* Effect.flip(done)
+        assert.deepEqual(error, new Refused({ status, code: "CODE", message: "why", field: undefined }))
+        assert.equal(error._tag === "Refused" && error.text, `${status} CODE: why`)
         assert.equal(asked.length, 1)
       })
     )
   }
 
+  const gap = ControlFrame.gap({ session: "s", after: 0, next: 3, missed: 2, oldest: 1, head: 3, reason: "cap" }, "e.2")
+  const behindGap = () => open(hello("e.2") + gap + Frame.event("e", 3, "message", "3"))
+  const event = (seq: number) => ({ seq, name: "message", data: `${seq}`, at: "" })
+  const page = () => Response.json({ session: "s", epoch: "e", oldest: 1, head: 3, events: [event(1), event(2)] })
+
   it.effect("asks for history again until it has the page, before it goes on", () =>
     Effect.gen(function* () {
-      const gap = ControlFrame.gap(
-        { session: "s", after: 0, next: 3, missed: 2, oldest: 1, head: 3, reason: "cap" },
-        "e.2"
-      )
-      const event = (seq: number) => ({ seq, name: "message", data: `${seq}`, at: "" })
-      const page = () => Response.json({ session: "s", epoch: "e", oldest: 1, head: 3, events: [event(1), event(2)] })
-      const { asked, until } = yield* watched(
-        [
-          () => open(hello("e.2") + gap + Frame.event("e", 3, "message", "3")),
-          () => new Response("", { status: 500 }),
-          page
-        ],
+      const { asked, offline, until } = yield* watched(
+        [behindGap, down(), down(), down({ "retry-after": "3" }), page],
         { from: "start" }
       )
-      yield* until("Offline")
-      yield* TestClock.adjust(499)
+      for (const millis of [499, 999, 3000 + 1999]) {
+        assert.deepEqual(yield* offline, { _tag: "Offline", why: "status 503", millis })
+        yield* TestClock.adjust(millis)
+      }
       const told = [...(yield* until("Events")), ...(yield* until("Events"))]
       assert.deepEqual(
         told.flatMap((delivery) =>
@@ -157,8 +219,19 @@ describe("a watcher", () => {
       )
       assert.deepEqual(
         asked.map(({ url }) => url.replace(Scripted.url, "")),
-        ["/v1/sessions/s/stream", "/v1/sessions/s/events", "/v1/sessions/s/events"]
+        ["/v1/sessions/s/stream", ...Array(4).fill("/v1/sessions/s/events")]
       )
+    })
+  )
+
+  it.effect("fails where the policy ends before the page is there: over another connection the gap would be lost", () =>
+    Effect.gen(function* () {
+      const { asked, done } = yield* watched([behindGap, down(), down(), behindGap], {
+        from: "start",
+        client: { reconnect: Schedule.recurs(1) }
+      })
+      assert.deepEqual(yield* Effect.flip(done), new Unavailable({ why: "status 503", retryAfter: 0 }))
+      assert.equal(asked.length, 3)
     })
   )
 })
@@ -182,13 +255,14 @@ describe("a watcher of several sessions", () => {
         ControlFrame.hello({ ...greeting, sessions: [opened("a"), opened("b")] }, "a.e.0_b.e.0") +
         ControlFrame.end({ session: "a", cursor: "e.0", reason: "deleted" })
       const second = ControlFrame.end({ session: "b", cursor: "e.0", reason: "ended" })
-      const { asked, done, until } = yield* watched([() => new Response(first), () => new Response(second)], {
+      const { asked, done, until } = yield* watched([() => Scripted.ended(first), () => Scripted.ended(second)], {
         sessions: [a, b],
         from: "start",
         random: Scripted.soonest
       })
       assert.deepEqual(yield* until("End"), [
-        { _tag: "Connected", mode: "started", token: "t" },
+        { _tag: "Connected", session: a, mode: "started", token: "t" },
+        { _tag: "Connected", session: b, mode: "started", token: "t" },
         { _tag: "End", session: a, reason: "deleted" }
       ])
       yield* until("Offline")
@@ -198,8 +272,8 @@ describe("a watcher of several sessions", () => {
       assert.deepEqual(
         asked.map(({ headers, urlParams }) => [UrlParams.toString(urlParams), headers["last-event-id"]]),
         [
-          ["session=a&session=b&from=start", undefined],
-          ["session=b", "b.e.0"]
+          ["session=a&session=b&from=head", "a.0.0_b.0.0"],
+          ["session=b&from=head", "b.0.0"]
         ]
       )
     })

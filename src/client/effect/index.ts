@@ -1,0 +1,11 @@
+/** A client for programs in Effect: a service, its streams and its typed errors. It needs an `HttpClient`. */
+export type { Message, Receipt } from "./Asking.ts"
+export type { Delivery } from "./Delivery.ts"
+export { Refused, Unavailable } from "./Exchange.ts"
+export { LogReplaced } from "./HistoryPages.ts"
+export type { Page, Range } from "./HistoryPages.ts"
+export * as Retrying from "./Retrying.ts"
+export * as SluiceClient from "./SluiceClient.ts"
+export { OutboxFull } from "./Turns.ts"
+export type { Options as WatchOptions } from "./Watching.ts"
+export type { Event, Gap } from "../core/Reader.ts"

@@ -1,0 +1,69 @@
+import { Effect, Queue } from "effect"
+import type { Heard } from "./Heard.ts"
+
+/** What a client did so far. */
+export interface Reader {
+  readonly heard: ReadonlyArray<Heard>
+  /** How long it meant to wait before each of its returns, in milliseconds. */
+  readonly waits: ReadonlyArray<number>
+  /** Waits until the events are as wanted. */
+  readonly until: (isEnough: (heard: ReadonlyArray<Heard>) => boolean) => Effect.Effect<void>
+  /** Done when its first stream has ended and it means to come back. */
+  readonly left: Effect.Effect<void>
+  /** Done when it will not come back. */
+  readonly closed: Effect.Effect<void>
+}
+
+/** Where a client's driver writes what happens to it. Its waits last as long as `away` does, whatever the client meant. */
+export const make = (away: Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const heard: Array<Heard> = []
+    const waits: Array<number> = []
+    const attempts = new Set<() => void>()
+    const returns = yield* Queue.unbounded<() => void>()
+    let isClosed = false
+    const changed = () => {
+      for (const attempt of attempts) attempt()
+    }
+    yield* Queue.take(returns).pipe(
+      Effect.flatMap((comeBack) => Effect.zipRight(away, Effect.sync(comeBack))),
+      Effect.forever,
+      Effect.forkScoped
+    )
+
+    const awaitThat = (isSo: () => boolean) =>
+      Effect.async<void>((resume) => {
+        const attempt = () => {
+          if (!isSo()) return
+          attempts.delete(attempt)
+          resume(Effect.void)
+        }
+        attempts.add(attempt)
+        attempt()
+        return Effect.sync(() => attempts.delete(attempt))
+      })
+
+    const reader: Reader = {
+      heard,
+      waits,
+      until: (isEnough) => awaitThat(() => isEnough(heard)),
+      left: awaitThat(() => waits.length > 0),
+      closed: awaitThat(() => isClosed)
+    }
+    return {
+      reader,
+      hear: (event: Heard) => {
+        heard.push(event)
+        changed()
+      },
+      wait: (millis: number, comeBack: () => void) => {
+        waits.push(millis)
+        returns.unsafeOffer(comeBack)
+        changed()
+      },
+      close: () => {
+        isClosed = true
+        changed()
+      }
+    } as const
+  })
