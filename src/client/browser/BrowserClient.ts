@@ -170,7 +170,7 @@ export const connect = (options: Options): BrowserClient => {
     history: (session, range = {}) => HistoryPages.pages(remote, session, signal, HistoryPages.ofRange(range)),
     close: () => {
       if (signal.aborted) return
-      closing.abort(new Error("the client was closed"))
+      closing.abort(new Error("closed"))
       items.clear()
       finish({ state: "closed" })
     },

@@ -51,7 +51,7 @@ const read = async (response: Response): Promise<Answer> => {
   return {
     status,
     code: Json.text(error["code"]),
-    message: Json.text(error["message"]) || `the server answered ${status}`,
+    message: Json.text(error["message"]) || `status ${status}`,
     // In seconds; a date, which a proxy might say, counts as nothing said.
     retryAfter: Json.whole(Number(headers.get("retry-after"))) * 1000,
     body
@@ -101,9 +101,9 @@ export const open = (remote: Remote, { body, lastId, path, patience, receive }: 
     set("content-type", body && "application/json")
     set(Paths.lastEventId, lastId)
     const method = body === undefined ? "GET" : "POST"
-    const response = await within(
-      fetch(url.replace(/\/+$/, "") + path, { method, headers, body: body ?? null, signal })
-    )
+    // Else Chromium asks a second time while the stream that this one replaces is still in its cache.
+    const init = { method, headers, body: body ?? null, signal, cache: "no-store" } as const
+    const response = await within(fetch(url.replace(/\/+$/, "") + path, init))
     if (receive === undefined || response.status !== 200) return await within(read(response))
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream")
     if (!isStream || response.body === null) return failed("no event stream")

@@ -4,7 +4,7 @@ export interface Timers {
   readonly now: () => number
   /** In [0, 1). */
   readonly random: () => number
-  /** Calls `act` once, later; the result takes that back. */
+  /** Calls `act` once, later, or never where `millis` is infinite; the result takes that back. */
   readonly after: (millis: number, act: () => void) => () => void
 }
 

@@ -23,7 +23,7 @@ export const make = (watches: ReadonlyArray<Watch>) => {
     })
   )
   if (!ids.test([...readers.keys(), ""].join(" "))) {
-    throw new TypeError("sessions: 1 to 100 ids, each 1 to 128 of A-Z a-z 0-9 . _ ~ : -")
+    throw new TypeError("sessions: 1 to 100 ids of 1 to 128 A-Z a-z 0-9 ._~:-")
   }
   return {
     /** Of those that have not ended. */

@@ -384,7 +384,7 @@ describe("a client", () => {
             (failure: unknown) => failure
           )
         )
-        assert.ok(failure instanceof RequestFailed && failure.message === "the client was closed")
+        assert.ok(failure instanceof RequestFailed && failure.message === "closed")
       }
     })
   )

@@ -43,13 +43,15 @@ async function* fromHistory(remote: Remote, session: string, gap: Reader.Gap, si
 }
 
 /**
- * What was said to all tabs, for one that may be behind: what it lacks is read from the history first. What cannot be had
- * there is left to its reader, which tells of a gap. `readers` are those of the tab, moved by each part before the next.
+ * What was said to all tabs, for one that may be behind: what it lacks is read from the history first, the newest `most` events
+ * of it; of those before, and of what cannot be had there, its reader tells a gap. `readers` are those of the tab, moved by
+ * each part before the next.
  */
 export async function* catchUp(
   remote: Remote,
   readers: () => Readers.Readers,
   said: ReadonlyArray<Said>,
+  most: number,
   signal: AbortSignal
 ): AsyncGenerator<ReadonlyArray<Said>, void, undefined> {
   let ready: Array<Said> = []
@@ -60,10 +62,13 @@ export async function* catchUp(
     if (reader !== undefined && isOfOthers(reader, message)) continue
     const gap = missing(reader, message)
     if (session !== undefined && gap !== undefined) {
+      const { after, next } = gap
+      const from = Math.max(after, next - 1 - most)
+      if (from > after) ready.push({ session, message: { type: "gap", after, next: from + 1, reason: "cap" } })
       yield ready
       ready = []
       try {
-        yield* fromHistory(remote, session, gap, signal)
+        yield* fromHistory(remote, session, { ...gap, after: from }, signal)
       } catch {}
       ahead = readers()
     }

@@ -1,5 +1,6 @@
 import { type Ears, follow } from "../Following.ts"
 import type { Remote } from "../Remote.ts"
+import { never } from "../Timers.ts"
 import { catchUp } from "./CatchUp.ts"
 import * as Leader from "./Leader.ts"
 import type { FromLeader, Heard, Message, Spoken, ToLeader } from "./Message.ts"
@@ -7,6 +8,9 @@ import type { Tabs } from "./Tabs.ts"
 
 /** Pieces of the stream that wait for a slow tab at most. What comes above that is read from the history when it has time. */
 export const maxPieces = 1000
+
+/** Events that a tab reads from the history when it comes, as a server has a cap for who returns; what is before is a gap. */
+export const catchUpCap = 1000
 
 /** Milliseconds without a word of the leading tab after which it is asked for one, and then until it is deposed. */
 const patience = 45_000
@@ -41,6 +45,7 @@ export const make = (remote: Remote, ears: Ears, tabs: Tabs, name: string, alone
   let isWelcome = false
   let token: string | undefined
   let pieces: Array<Heard> = []
+  let most = catchUpCap
   let isBusy = false
   let isBehind = false
   let cancel = () => {}
@@ -49,6 +54,8 @@ export const make = (remote: Remote, ears: Ears, tabs: Tabs, name: string, alone
   const toLeader = (message: ToLeader) => (leader === undefined ? channel.post(message) : leader.hear(message))
 
   const join = () => {
+    // Who is slow is behind, and misses nothing for it.
+    most = isBehind ? never : catchUpCap
     isBehind = false
     isWelcome = false
     toLeader({ type: "join", tab, places: Array.from(ears.readers(), ([session, { cursor }]) => [session, cursor]) })
@@ -59,7 +66,7 @@ export const make = (remote: Remote, ears: Ears, tabs: Tabs, name: string, alone
       token = piece.token
       return ears.status(piece.status, token)
     }
-    for await (const part of catchUp(remote, ears.readers, piece.said, signal)) {
+    for await (const part of catchUp(remote, ears.readers, piece.said, most, signal)) {
       if (signal.aborted) return
       if (part.length > 0) await ears.receive(part)
     }

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict"
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { maxPieces } from "../../../../src/client/browser/tabs/Member.ts"
+import { catchUpCap, maxPieces } from "../../../../src/client/browser/tabs/Member.ts"
 import * as Sluice from "../../../http/Sluice.ts"
 import * as Client from "../Client.ts"
 import * as ScriptedFetch from "../ScriptedFetch.ts"
@@ -36,6 +36,27 @@ describe("what a tab lacks", () => {
       )
       assert.equal(client.status.state, "live")
       assert.deepEqual(Client.dataOf(first.items, "s"), ["4"])
+    })
+  )
+
+  it.scoped("it reads from the history up to a bound when it comes, and is told of what lies before", () =>
+    Effect.gen(function* () {
+      const network = Scripted.make()
+      yield* network.open()
+      yield* settled
+      const head = catchUpCap + 200
+      const stream = yield* network.begin(0, head)
+      yield* stream.write(live(head))
+      const { items } = yield* network.open(fromStart)
+      const history = yield* network.request(1)
+      assert.match(history.url, new RegExp(`after=200&before=${head + 1}$`))
+      history.answer(Scripted.page(201, head))
+      yield* settled
+      assert.deepEqual(gapsOf(items), [{ epoch: "e", after: 0, next: 201, missed: 200, reason: "cap" }])
+      assert.deepEqual(
+        Client.dataOf(items, "s"),
+        Array.from({ length: catchUpCap }, (_, index) => `${201 + index}`)
+      )
     })
   )
 
