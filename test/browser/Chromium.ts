@@ -126,7 +126,7 @@ const launched = (settings: Settings = {}) =>
 export const make = launched()
 
 /** A browser that several tests share: what one opens has nothing in common with what another does, and goes with its scope. */
-export class Chromium extends Context.Tag("test/browser/Chromium")<
+class Chromium extends Context.Tag("test/browser/Chromium")<
   Chromium,
   Effect.Effect.Success<ReturnType<typeof launched>>
 >() {}

@@ -8,7 +8,8 @@ export default defineConfig({
   test: {
     pool: "forks",
     include: ["test/browser/**/*.test.ts"],
-    fileParallelism: false,
+    // They wait more than they work.
+    poolOptions: { forks: { maxForks: 2 } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]

@@ -92,6 +92,35 @@ describe("Outbox", () => {
     { fastCheck: { numRuns: 300 } }
   )
 
+  it.prop(
+    "has each message stored at most once, in order, by a server that loses requests and answers (S118, S120)",
+    [fc.integer({ min: 1, max: 20 }), fc.array(fc.constantFrom("heard", "unheard", "unanswered", "busy", "no"))],
+    ([count, fates]) => {
+      let outbox: Outbox.Outbox = filled(count)
+      const log: Array<string> = []
+      const told = new Map<string, Outbox.Verdict>()
+      let now = 0
+      for (const fate of [...fates, ...Array.from({ length: count }, () => "heard")]) {
+        if (outbox.messages.length === 0) break
+        now = Math.max(now, outbox.at)
+        const { message, outbox: onTheWay } = posted(outbox, now)
+        const isHeard = fate === "heard" || fate === "unanswered"
+        if (isHeard && !log.includes(message.id)) log.push(message.id)
+        const status = fate === "heard" ? 202 : fate === "busy" ? 503 : fate === "no" ? 409 : 0
+        const [next, verdict] = Outbox.answer(onTheWay, answered(status), now, 0.5)
+        if (verdict !== "again") told.set(message.id, verdict)
+        outbox = next
+      }
+      const all = Array.from({ length: count }, (_, index) => `m${index}`)
+      assert.deepStrictEqual(Array.from(told.keys()), all)
+      assert.deepStrictEqual(
+        log,
+        all.filter((id) => log.includes(id))
+      )
+      for (const id of all) if (told.get(id) === "accepted") assert.include(log, id)
+    }
+  )
+
   it("sends ten messages in order, one at a time, though the first fails twice (S114)", () => {
     let outbox: Outbox.Outbox = filled(10)
     const order: Array<string> = []

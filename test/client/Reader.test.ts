@@ -89,6 +89,26 @@ describe("Reader", () => {
   )
 
   it.prop(
+    "accounts for every event once and in order, whichever frames a server loses or repeats",
+    [fc.integer({ min: 1, max: 40 }), fc.array(fc.record({ from: fc.nat(40), count: fc.nat(8) }), { maxLength: 12 })],
+    ([head, runs]) => {
+      const log = { epoch: "e", oldest: 1, head }
+      const some = runs.map(({ count, from }) =>
+        ModelServer.events(log, Math.min(from, head), Math.min(from + count, head))
+      )
+      const live = ControlFrame.live({ session: "s", cursor: `e.${head}` })
+      const [reader, steps] = read(Reader.make({ epoch: "e", seq: 0 }), some.join("") + live)
+      let at = 0
+      for (const { from, to } of accounts(steps)) {
+        assert.strictEqual(from, at + 1)
+        at = to
+      }
+      assert.strictEqual(at, head)
+      assert.deepStrictEqual(reader.cursor, { epoch: "e", seq: head })
+    }
+  )
+
+  it.prop(
     "drops what it has, wherever a server begins again",
     [fc.nat(20), fc.nat(20), fc.nat(20)],
     ([first, back, more]) => {

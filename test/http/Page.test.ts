@@ -13,7 +13,7 @@ describe("the page", () => {
       assert.equal(headers["content-type"], "text/html; charset=utf-8")
       const policy = String(headers["content-security-policy"])
       assert.match(policy, /default-src 'none'.*script-src 'self' 'unsafe-inline'; connect-src 'self'/)
-      assert.deepEqual(text.match(/\bimport\b.*/g), ['import { connect } from "/client.js"'])
+      assert.deepEqual(text.match(/\bimport\b.*/g), ['import { connect, sharedConnection } from "/client.js"'])
       assert.doesNotMatch(text, /\b(?:src|href)=|@import|\burl\(/)
     })
   )

@@ -15,7 +15,7 @@ export interface Answer {
   readonly cut: () => void
 }
 
-export const whole: Way = (behind, { end, open, write }) => {
+const whole: Way = (behind, { end, open, write }) => {
   open()
   behind.on("data", write)
   behind.on("end", end)

@@ -168,6 +168,6 @@ describe("messages", () => {
           inOrder(posted)
         )
       }),
-    { fastCheck: { numRuns: 30 } }
+    { fastCheck: { numRuns: 12 } }
   )
 })

@@ -31,7 +31,10 @@ const hello = (head: number, token: string): string =>
   ScriptedFetch.hello(head).replace('"token":"t"', `"token":"${token}"`)
 
 /** Of a session that does not exist. */
-export const helloOfNone: string = ScriptedFetch.hello(0).replace('"epoch":"e","cursor":"e.0"', '"epoch":null,"cursor":null')
+export const helloOfNone: string = ScriptedFetch.hello(0).replace(
+  '"epoch":"e","cursor":"e.0"',
+  '"epoch":null,"cursor":null'
+)
 
 export const end = (head: number): string =>
   `event: sluice.end\ndata: ${JSON.stringify({ session: "s", cursor: `e.${head}`, reason: "ended" })}\n\n`
