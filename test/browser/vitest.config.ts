@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config"
 
 const report = process.env["SLUICE_TEST_REPORT"]
 
-/** Tests that need a browser: `npm run test:browser`. `CHROME_BIN` names it, else `chromium` from the PATH is meant. */
+/** Tests that need a browser: `npm run test:browser`, which finds one, or installs it, and names it in `CHROME_BIN`. */
 export default defineConfig({
   root: new URL("../..", import.meta.url).pathname,
   test: {

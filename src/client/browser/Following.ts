@@ -101,7 +101,7 @@ export const follow: Follow = (remote, ears) => {
       connection = Exchange.open(remote, {
         path: `${Paths.manyStream}?from=head${query}`,
         lastId: Readers.places(readers),
-        patience: () => heartbeat * 2500,
+        patience: () => Waits.patience(heartbeat),
         receive: receive(FrameDecoder.make())
       })
       const answer = await connection.done

@@ -4,6 +4,7 @@ import * as FrameDecoder from "../../protocol/FrameDecoder.ts"
 import * as Paths from "../../protocol/Paths.ts"
 import type { Said } from "../core/Frames.ts"
 import * as Readers from "../core/Readers.ts"
+import * as Waits from "../core/Waits.ts"
 import type * as Attempts from "./Attempts.ts"
 import * as Delivery from "./Delivery.ts"
 import * as Exchange from "./Exchange.ts"
@@ -64,7 +65,7 @@ export const run = (task: Task) =>
     const gone = yield* Deferred.make<never, Exchange.Unavailable>()
     yield* Effect.addFinalizer(() => leave)
     const before = yield* Ref.updateAndGet(watcher, (before) => ({ ...before, farewell: undefined }))
-    const response = yield* Exchange.execute(request(task, before.readers), before.heartbeat * 2500)
+    const response = yield* Exchange.execute(request(task, before.readers), Waits.patience(before.heartbeat))
     if (response.status === 204) return Stream.fromIterable(over(task, before.readers))
     if (!/^text\/event-stream\b/i.test(response.headers["content-type"] ?? ""))
       return yield* unavailable("no event stream")
@@ -77,8 +78,8 @@ export const run = (task: Task) =>
       const bytes = yield* pull.pipe(
         Effect.mapError(Option.map(Exchange.unavailable)),
         Effect.timeoutFail({
-          duration: heartbeat * 2500,
-          onTimeout: () => Option.some(unavailable(`silent for ${heartbeat * 2.5} s`))
+          duration: Waits.patience(heartbeat),
+          onTimeout: () => Option.some(unavailable(`silent for ${Waits.patience(heartbeat) / 1000} s`))
         }),
         Effect.raceFirst(Effect.mapError(Deferred.await(gone), Option.some))
       )
