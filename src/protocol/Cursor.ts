@@ -18,9 +18,7 @@ const pattern = /^([a-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})$/
 
 /** `undefined` when the text is not a cursor. A `seq` above 2^53 - 1 is none. */
 export const parse = (text: string): Cursor | undefined => {
-  const match = pattern.exec(text)
-  const [, epoch, digits] = match ?? []
-  if (epoch === undefined || digits === undefined) return undefined
-  const seq = Number(digits)
+  const [, epoch = "", digits] = pattern.exec(text) ?? []
+  const seq = Number(digits) // not a number where nothing matched
   return Number.isSafeInteger(seq) ? { epoch, seq } : undefined
 }

@@ -33,6 +33,24 @@ describe("the client's script", () => {
     })
   )
 
+  it.scopedLive("is compressed for who takes that, under a tag of its own", () =>
+    Effect.gen(function* () {
+      const sluice = yield* Sluice.make()
+      const plain = yield* sluice.call(path)
+      const ask = (encoding: string) => sluice.call(path, { headers: { "Accept-Encoding": encoding } })
+      for (const encoding of ["gzip", "deflate, gzip;q=0.8, br"]) {
+        const { headers } = yield* ask(encoding)
+        assert.equal(headers["content-encoding"], "gzip")
+        assert.match(headers.vary ?? "", /Accept-Encoding/)
+        assert.notEqual(headers.etag, plain.headers.etag)
+        assert.ok(Number(headers["content-length"]) < Number(plain.headers["content-length"]) / 2)
+      }
+      for (const encoding of ["", "identity", "gzip;q=0"]) {
+        assert.equal((yield* ask(encoding)).headers["content-encoding"], undefined, encoding)
+      }
+    })
+  )
+
   it.scopedLive("is one module that imports nothing and has the client's door", () =>
     Effect.gen(function* () {
       const sluice = yield* Sluice.make()

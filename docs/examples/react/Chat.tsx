@@ -1,21 +1,42 @@
-import { useState } from "react"
+import { Fragment, useState } from "react"
 import { createRoot } from "react-dom/client"
-import type { EventItem, GapItem } from "sluice/client"
+import type { EventItem, GapItem, HistoryPage } from "sluice/client"
 import { useSession } from "./useSession.js"
 
 const Line = ({ data }: EventItem) => <li>{data}</li>
 
 /** What did not come, when somebody asks for it. */
 const Gap = ({ gap, history }: GapItem) => {
-  const [events, setEvents] = useState<ReadonlyArray<EventItem>>([])
+  const [pages, setPages] = useState<ReadonlyArray<HistoryPage>>()
+  const [note, setNote] = useState(`${gap.missed ?? "some"} before `)
+  const [isLoading, setLoading] = useState(false)
+
   const load = async () => {
-    for await (const { events } of history()) setEvents((before) => [...before, ...events])
+    setLoading(true)
+    const all: Array<HistoryPage> = []
+    try {
+      for await (const page of history()) all.push(page)
+      setPages(all)
+    } catch (failure) {
+      setNote(`not loaded: ${failure instanceof Error ? failure.message : failure} `)
+    }
+    setLoading(false)
   }
-  if (events.length > 0) return events.map((event) => <Line key={event.seq} {...event} />)
+
+  if (pages !== undefined) {
+    return pages.map(({ events, lost }) => (
+      <Fragment key={events[0]?.seq ?? 0}>
+        {lost !== undefined && <li>{lost.missed} are no longer kept</li>}
+        {events.map((event) => (
+          <Line key={event.seq} {...event} />
+        ))}
+      </Fragment>
+    ))
+  }
   return (
     <li>
-      {gap.missed ?? "some"} before{" "}
-      <button type="button" onClick={() => void load()}>
+      {note}
+      <button type="button" disabled={isLoading} onClick={() => void load()}>
         Load them
       </button>
     </li>
@@ -29,8 +50,9 @@ const Chat = ({ server, session }: { readonly server: string; readonly session: 
 
   const send = async () => {
     setText("")
+    setProblem("on its way")
     const result = await client?.send(text)
-    setProblem(result === undefined || result.type === "accepted" ? "" : `not sent: ${result.type}`)
+    setProblem(result?.type === "accepted" ? "" : `not sent: ${text} (${result?.type ?? "not connected"})`)
   }
 
   return (

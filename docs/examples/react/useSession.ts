@@ -10,10 +10,11 @@ export const useSession = (url: string, session: string) => {
   useEffect(() => {
     const client = connect({ url, sessions: [{ session, from: "start" }], connection: sharedConnection })
     let fresh: Array<Item> = []
+    let isGone = false
     const show = () => {
       const more = fresh
       fresh = []
-      setItems((before) => [...before, ...more])
+      if (!isGone) setItems((before) => [...before, ...more])
     }
     const read = async () => {
       for await (const item of client) {
@@ -26,7 +27,10 @@ export const useSession = (url: string, session: string) => {
     setStatus(client.status)
     client.onStatus(setStatus)
     read().catch(() => {}) // it was refused: its status says why
-    return () => client.close()
+    return () => {
+      isGone = true
+      client.close()
+    }
   }, [url, session])
 
   return { client, items, status }

@@ -169,7 +169,6 @@ export const connect = (options: Options): BrowserClient => {
     stop: (asked) => ask("stop", asked),
     history: (session, range = {}) => HistoryPages.pages(remote, session, signal, HistoryPages.ofRange(range)),
     close: () => {
-      if (signal.aborted) return
       closing.abort(new Error("closed"))
       items.clear()
       finish({ state: "closed" })

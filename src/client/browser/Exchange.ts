@@ -76,15 +76,18 @@ export const open = (remote: Remote, { body, lastId, path, patience, receive }: 
   /** Only while bytes are waited for: a consumer may take its time. */
   let deadline = never
 
+  const die = () => abort(`silent for ${patience() / 1000} s`)
+
   const check = () => {
-    if (now() >= deadline) abort(`silent for ${patience() / 1000} s`)
+    if (now() >= deadline) die()
   }
 
   /** Waits for the peer, as long as it may be silent. */
   const within = async <A>(promise: Promise<A>): Promise<A> => {
     const millis = patience()
     deadline = now() + millis
-    const cancel = after(millis, check)
+    // Its word counts, whatever the clock says: a timer may be early, and a clock be set back.
+    const cancel = after(millis, die)
     try {
       return await untilAborted(signal, promise)
     } finally {
@@ -100,14 +103,14 @@ export const open = (remote: Remote, { body, lastId, path, patience, receive }: 
     set("authorization", key && `Bearer ${key}`)
     set("content-type", body && "application/json")
     set(Paths.lastEventId, lastId)
-    const method = body === undefined ? "GET" : "POST"
+    const method = body ? "POST" : "GET"
     // Else Chromium asks a second time while the stream that this one replaces is still in its cache.
     const init = { method, headers, body: body ?? null, signal, cache: "no-store" } as const
     const response = await within(fetch(url.replace(/\/+$/, "") + path, init))
     if (receive === undefined || response.status !== 200) return await within(read(response))
-    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream")
-    if (!isStream || response.body === null) return failed("no event stream")
-    const reader = response.body.getReader()
+    const reader = response.body?.getReader()
+    const type = response.headers.get("content-type")
+    if (!reader || !type?.startsWith("text/event-stream")) return failed("no event stream")
     const text = new TextDecoder()
     for (;;) {
       const { done, value } = await within(reader.read())
@@ -118,7 +121,7 @@ export const open = (remote: Remote, { body, lastId, path, patience, receive }: 
 
   const done = run()
     .catch(failed)
-    .finally(() => abort("over")) // what was not read is let go
+    .finally(() => abort("")) // what was not read is let go
   return { abort, check, done }
 }
 

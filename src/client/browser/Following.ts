@@ -60,7 +60,7 @@ export const follow: Follow = (remote, ears) => {
     for (const { message, session } of said) {
       if (session !== undefined) continue
       retry = message.retry
-      if (message.type === "bye") reason = `the server said goodbye (${message.reason})`
+      if (message.type === "bye") reason = `goodbye (${message.reason})`
       if (message.type === "hello") {
         heartbeat = message.heartbeat
         failures = 0
@@ -128,7 +128,7 @@ export const follow: Follow = (remote, ears) => {
     },
     close: () => {
       isClosed = true
-      connection?.abort("closed")
+      connection?.abort("")
       cancel()
     }
   }

@@ -38,7 +38,7 @@ interface PlaceRow extends Cursor.Cursor {
   readonly session: string
 }
 
-/** `at` orders them: microseconds since 1970, counted on where the clock stands. */
+/** `at` orders them: about microseconds since 1970, counted on where the clock stands, and of no two tabs the same. */
 interface MessageRow extends Message {
   readonly at: number
 }
@@ -73,12 +73,25 @@ export const indexedDbStorage = (name: string): Storage => {
   let last = 0
   let placing: Promise<void> | undefined
 
+  const forget = () => {
+    opened = undefined
+  }
+
   const database = () => {
-    opened ??= open(name).then((database) => {
-      // Another page wants it deleted, or newer.
-      database.onversionchange = () => database.close()
-      return database
-    })
+    opened ??= open(name).then(
+      (database) => {
+        // Another page wants it deleted, or newer.
+        database.onversionchange = () => {
+          database.close()
+          forget()
+        }
+        return database
+      },
+      (failure: unknown) => {
+        forget()
+        return Promise.reject(failure)
+      }
+    )
     return opened
   }
 
@@ -110,7 +123,10 @@ export const indexedDbStorage = (name: string): Storage => {
       // Rows are written below only, and a change of their form changes the version.
       const places = (await all("places")) as ReadonlyArray<PlaceRow>
       const messages = (await all("messages")) as ReadonlyArray<MessageRow>
-      for (const row of messages) keys.set(keyOf(row), row.at)
+      for (const row of messages) {
+        keys.set(keyOf(row), row.at)
+        last = Math.max(last, row.at)
+      }
       return {
         places: new Map(places.map(({ epoch, seq, session }) => [session, { epoch, seq }])),
         messages: messages.map(({ data, id, session }) => ({ id, session, data }))
@@ -124,7 +140,7 @@ export const indexedDbStorage = (name: string): Storage => {
       return placing
     },
     keep: ({ data, id, session }) => {
-      last = Math.max(last + 1, Date.now() * 1000)
+      last = Math.max(last + 1, Date.now() * 1000 + Math.floor(Math.random() * 1000))
       const row: MessageRow = { at: last, session, id, data }
       keys.set(keyOf(row), row.at)
       return write("messages", (rows) => rows.put(row))

@@ -11,7 +11,7 @@ export const platform = (): EventTarget | undefined => {
 /** Tells the feed what happens to the page. The result ends it. */
 export const listen = (page: EventTarget | undefined, { freeze, hurry, renew }: Feed): (() => void) => {
   const hear = (event: Event) => {
-    if (event.type === "offline") renew("the network is gone")
+    if (event.type === "offline") renew("no network")
     else if ("persisted" in event && event.persisted) freeze(event.type === "pagehide")
     else hurry()
   }

@@ -31,12 +31,15 @@ export interface PersistentClient extends BrowserClient {
  * id. A storage that fails is told on the console, and nothing is kept then.
  */
 export const connectPersistent = async (storage: Storage, options: Options): Promise<PersistentClient> => {
-  const quietly = (done: Promise<void>) =>
-    void done.catch((failure: unknown) => console.error("sluice: storage", failure))
+  const quietly = (act: () => Promise<void>) => {
+    const acted = async () => act()
+    acted().catch((failure: unknown) => console.error("sluice: storage", failure))
+  }
   const { messages, places } = await storage.load().catch((failure: unknown): Kept => {
     console.error("sluice: storage", failure)
     return { places: new Map(), messages: [] }
   })
+  const waiting = messages.map((message) => ({ message, data: JSON.parse(message.data) }))
   const client = connect({
     ...options,
     sessions: options.sessions.map((watch) => {
@@ -47,17 +50,18 @@ export const connectPersistent = async (storage: Storage, options: Options): Pro
 
   const settle = async (message: Message, result: Promise<SendResult>): Promise<SendResult> => {
     const settled = await result
-    // What was given up with this client is the next one's.
-    if (settled.type !== "unsent" || settled.reason !== "closed") quietly(storage.drop(message))
+    // What was given up with this client, at its close or for a key that is not valid any more, is the next one's.
+    if (settled.type !== "unsent" || settled.reason === "ended") quietly(() => storage.drop(message))
     return settled
   }
 
-  const restored = messages.map((message) => {
-    const { data, id, session } = message
-    return { message, result: settle(message, client.send(JSON.parse(data), { id, session })) }
+  const restored = waiting.map(({ data, message }) => {
+    const { id, session } = message
+    return { message, result: settle(message, client.send(data, { id, session })) }
   })
-  const [only, second] = options.sessions
-  const theOnly = second !== undefined ? undefined : typeof only === "string" ? only : only?.session
+  const [theOnly, second] = new Set(
+    options.sessions.map((watch) => (typeof watch === "string" ? watch : watch.session))
+  )
 
   return {
     ...client,
@@ -65,12 +69,12 @@ export const connectPersistent = async (storage: Storage, options: Options): Pro
       return client.status
     },
     restored,
-    send: (data, { id = randomId(), session = theOnly } = {}) => {
+    send: (data, { id = randomId(), session = second === undefined ? theOnly : undefined } = {}) => {
       const result = client.send(data, session === undefined ? { id } : { id, session })
       const text = jsonOf(data)
       if (session === undefined || text === undefined) return result
       const message = { id, session, data: text }
-      quietly(storage.keep(message))
+      quietly(() => storage.keep(message))
       return settle(message, result)
     },
     [Symbol.asyncIterator]: () => {
@@ -78,7 +82,10 @@ export const connectPersistent = async (storage: Storage, options: Options): Pro
       let taken: Item | undefined
       return {
         next: async () => {
-          if (taken?.type === "event") quietly(storage.place(taken.session, { epoch: taken.epoch, seq: taken.seq }))
+          if (taken?.type === "event") {
+            const { epoch, seq, session } = taken
+            quietly(() => storage.place(session, { epoch, seq }))
+          }
           const next = await items.next()
           taken = next.value
           return next

@@ -22,7 +22,7 @@ export interface Failed {
 /** Why nothing is sent any more. */
 export type End = "ended" | "failed" | "closed"
 
-/** What became of a message; each has exactly one. `failed`: it is not stored. */
+/** What became of a message; each has exactly one. `failed`: the server refused it, at its last try. */
 export type SendResult =
   | { readonly type: "accepted"; readonly receipt: Receipt }
   /** 100 messages wait already: it was not taken. */
@@ -91,8 +91,12 @@ export const make = (remote: Remote, signal: AbortSignal, renew: () => void) => 
     cancel()
     if (over !== undefined || token === undefined) return
     const next = Outbox.next(outbox, now())
-    if (typeof next === "number") cancel = after(next - now(), pump)
-    else if (next !== undefined) {
+    if (typeof next === "number") {
+      cancel = after(next - now(), () => {
+        outbox = { ...outbox, at: 0 } // whatever the clock says then
+        pump()
+      })
+    } else if (next !== undefined) {
       outbox = Outbox.posting(outbox)
       post(next).catch(() => {}) // it never rejects
     }
@@ -115,7 +119,7 @@ export const make = (remote: Remote, signal: AbortSignal, renew: () => void) => 
     },
     /** Nothing is posted from now on. Where the sessions have ended, the answer in flight is still waited for. */
     end: (reason: End) => {
-      if (over === undefined || reason === "closed") over = reason
+      over = reason
       cancel()
       giveUp(reason, reason === "ended" && outbox.isPosting ? 1 : 0)
     }

@@ -4,26 +4,31 @@ import * as Reader from "../core/Reader.ts"
 import * as Readers from "../core/Readers.ts"
 
 /** A session, and where to begin: at the `head` unless said. */
-export type Watch = string | { readonly session: string; readonly from?: "start" | "head" | Cursor.Cursor }
+export type Watch = string | { readonly session: string; readonly from?: From }
 
-/** Of one stream, with a space behind each (contract §2). */
-const ids = /^(?:[\w.~:-]{1,128} ){1,100}$/
+/** Behind the event at a cursor, also as it is written in an `id:`; `start` is before the first one, `head` after the last. */
+export type From = "start" | "head" | Cursor.Cursor | (string & {})
+
+const pattern = /^[\w.~:-]{1,128}$/
 
 /**
  * The sessions of a client: where it is in each that has not ended, and which are live. One named twice is watched once.
- * Throws a `TypeError` for fewer than 1, more than 100, or what is no id of a session.
+ * Throws a `TypeError` for fewer than 1, more than 100, what is no id of a session, and no place.
  */
 export const make = (watches: ReadonlyArray<Watch>) => {
   const live = new Set<string>()
   let readers: Readers.Readers = new Map(
     watches.map((watch) => {
-      const { from, session } = typeof watch === "string" ? { from: undefined, session: watch } : watch
-      const place = typeof from === "object" ? from : from === "start" ? Cursor.origin : undefined
-      return [session, Reader.make(place)]
+      const { from = "head", session } = typeof watch === "string" ? { session: watch } : watch
+      const place =
+        from === "start" ? Cursor.origin : Cursor.parse(typeof from === "string" ? from : Cursor.format(from))
+      const isValid = pattern.test(session) && (place || from === "head")
+      return [isValid ? session : "", Reader.make(place)]
     })
   )
-  if (!ids.test([...readers.keys(), ""].join(" "))) {
-    throw new TypeError("sessions: 1 to 100 ids of 1 to 128 A-Z a-z 0-9 ._~:-")
+  // The most of one stream (contract §2).
+  if (readers.has("") || !readers.size || readers.size > 100) {
+    throw new TypeError("sessions: 1-100 ids of 1-128 A-Z a-z 0-9 ._~:-, from start, head or cursor")
   }
   return {
     /** Of those that have not ended. */

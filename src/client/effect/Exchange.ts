@@ -25,7 +25,11 @@ export class Refused extends Data.TaggedError("Refused")<{
 export class Unavailable extends Data.TaggedError("Unavailable")<{
   readonly why: string
   readonly retryAfter: number
-}> {}
+}> {
+  override get message(): string {
+    return this.why
+  }
+}
 
 /** A server, and the key that it asks for. */
 export interface Remote {

@@ -1,4 +1,4 @@
-import { Deferred, Effect, Ref } from "effect"
+import { Deferred, Effect, Ref, Stream, type SubscriptionRef } from "effect"
 import type { SessionId } from "../../domain/Session.ts"
 import * as Frames from "../core/Frames.ts"
 import type * as Readers from "../core/Readers.ts"
@@ -36,32 +36,40 @@ export const watcher = (readers: Readers.Readers): Watcher => ({
 })
 
 /** Those of one client that run now. */
-export type Watchers = Set<Ref.Ref<Watcher>>
+export type Watchers = Set<SubscriptionRef.SubscriptionRef<Watcher>>
 
-/** Until the scope closes. */
-export const join = (watchers: Watchers, watcher: Ref.Ref<Watcher>) =>
+/** Until the scope closes. Who waits for its next connection then waits no more. */
+export const join = (watchers: Watchers, watcher: SubscriptionRef.SubscriptionRef<Watcher>) =>
   Effect.acquireRelease(
     Effect.sync(() => watchers.add(watcher)),
-    () => Effect.sync(() => watchers.delete(watcher))
+    () =>
+      Effect.zipRight(
+        Effect.sync(() => watchers.delete(watcher)),
+        Ref.update(watcher, (before) => ({ ...before, isStale: false }))
+      )
   )
 
 const of = (watchers: Watchers, session: SessionId) =>
-  Effect.map(Effect.forEach(watchers, Ref.get), (all) => all.filter(({ readers }) => readers.has(session)))
+  Effect.filter(watchers, (watcher) => Effect.map(Ref.get(watcher), ({ readers }) => readers.has(session)))
 
 /** Of a connection that watches the session now. */
 export const token = (watchers: Watchers, session: SessionId): Effect.Effect<string | undefined> =>
-  Effect.map(of(watchers, session), (all) => all.find(({ connection }) => connection)?.connection?.token)
-
-/** The same; `Unavailable` between a connection that the server did not know any more and the next one. */
-export const nextToken = (watchers: Watchers, session: SessionId) =>
   Effect.gen(function* () {
-    const found = yield* token(watchers, session)
-    const isAwaited = found === undefined && (yield* of(watchers, session)).some(({ isStale }) => isStale)
-    if (isAwaited) return yield* new Unavailable({ why: "the next connection is not there yet", retryAfter: 0 })
-    return found
+    const all = yield* Effect.forEach(yield* of(watchers, session), Ref.get)
+    return all.find(({ connection }) => connection)?.connection?.token
   })
 
-/** The server does not know the connection any more: its watcher makes another at once, not when it falls silent. */
+/** The same; between a connection that the server did not know any more and the next one, it waits for that. */
+export const nextToken = (watchers: Watchers, session: SessionId): Effect.Effect<string | undefined> =>
+  Effect.gen(function* () {
+    const found = yield* token(watchers, session)
+    if (found !== undefined) return found
+    const all = yield* of(watchers, session)
+    yield* Effect.forEach(all, ({ changes }) => Stream.runDrain(Stream.takeUntil(changes, ({ isStale }) => !isStale)))
+    return yield* token(watchers, session)
+  })
+
+/** The server does not know the connection any more: its watcher makes another, not only when it falls silent. */
 export const renew = (watchers: Watchers, token: string) =>
   Effect.forEach(
     watchers,

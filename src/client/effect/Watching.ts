@@ -1,4 +1,4 @@
-import { Effect, Ref, Stream } from "effect"
+import { Effect, Ref, Stream, SubscriptionRef } from "effect"
 import type { SessionId } from "../../domain/Session.ts"
 import * as Cursor from "../../protocol/Cursor.ts"
 import type * as VectorCursor from "../../protocol/VectorCursor.ts"
@@ -62,7 +62,7 @@ export const stream = (client: Client, ids: ReadonlyArray<SessionId>, options: O
     const sessions = new Map<string, SessionId>(ids.map((session) => [session, session]))
     const begin = from === "start" ? Cursor.origin : undefined
     const readers = new Map(Array.from(sessions.keys(), (id) => [id, Reader.make(cursors?.get(id) ?? begin)]))
-    const watcher = yield* Ref.make(Watchers.watcher(readers))
+    const watcher = yield* SubscriptionRef.make(Watchers.watcher(readers))
     yield* Watchers.join(watchers, watcher)
     const form = StreamForm.make(Array.from(sessions.keys()))
     const task = { remote, sessions, form, watcher, waits: yield* Attempts.waits(reconnect) }

@@ -106,7 +106,7 @@ describe("a client", () => {
       second.end()
       const goodbye = yield* until("offline")
       assert.equal(waitOf(goodbye, timers), 7000)
-      assert.equal(goodbye.state === "offline" && goodbye.reason, "the server said goodbye (shutdown)")
+      assert.equal(goodbye.state === "offline" && goodbye.reason, "goodbye (shutdown)")
       timers.advance(7000)
       const third = yield* request(2)
       third.answer(new Response("", { status: 503, headers: { "retry-after": "9" } }))
@@ -158,6 +158,30 @@ describe("a client", () => {
       const offline = yield* until("offline")
       assert.equal(offline.state === "offline" && offline.reason, "silent for 37.5 s")
       assert.equal(stream.signal?.aborted, true)
+    })
+  )
+
+  it.scoped("counts a silence by its timer, also where that is early or the clock is set back", () =>
+    Effect.gen(function* () {
+      const timers = FakeTimers.make()
+      let isBack = false
+      const odd = { ...timers, now: () => timers.now() - (isBack ? 3_600_000 : 0) }
+      const network = ScriptedFetch.make()
+      const { client, until } = yield* Client.follow({ url, sessions: ["s"], fetch: network.fetch, timers: odd })
+      const stream = yield* network.request(0)
+      stream.open()
+      yield* stream.write(ScriptedFetch.hello(0) + ScriptedFetch.live(0))
+      const sent = client.send("x")
+      const post = yield* network.request(1)
+      post.answer(new Response("{}", { status: 503 }))
+      yield* ScriptedFetch.settled
+      isBack = true
+      timers.advance(500)
+      const again = yield* network.request(2)
+      again.answer(new Response('{"seq":1}', { status: 202 }))
+      assert.equal((yield* Effect.promise(() => sent)).type, "accepted")
+      timers.advance(37_500)
+      yield* until("offline")
     })
   )
 
@@ -226,7 +250,7 @@ describe("a client", () => {
       yield* stream.write(ScriptedFetch.hello(0) + ScriptedFetch.live(0))
       page.dispatchEvent(new Event("offline"))
       const offline = yield* until("offline")
-      assert.deepEqual(offline, { state: "offline", reason: "the network is gone", nextTry: timers.now() + 250 })
+      assert.deepEqual(offline, { state: "offline", reason: "no network", nextTry: timers.now() + 250 })
       page.dispatchEvent(new Event("online"))
       timers.advance(0)
       yield* network.request(1)

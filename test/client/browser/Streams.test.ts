@@ -231,5 +231,13 @@ describe("a client of several sessions", () => {
     const connect = (sessions: ReadonlyArray<string>) => BrowserClient.connect({ url: "http://127.0.0.1:9", sessions })
     assert.throws(() => connect([]), TypeError)
     assert.throws(() => connect(Sluice.range(1, 101)), TypeError)
+    assert.throws(() => connect(["no id"]), TypeError)
+  })
+
+  it("begin at the start, at the head, or behind a cursor, and nowhere else", () => {
+    const connect = (from: string | { readonly epoch: string; readonly seq: number }) =>
+      BrowserClient.connect({ url: "http://127.0.0.1:9", sessions: [{ session: "a", from }] })
+    for (const from of ["start", "head", "e.3", { epoch: "e", seq: 3 }]) connect(from).close()
+    for (const from of ["middle", "", "e.-1", { epoch: "e", seq: -1 }]) assert.throws(() => connect(from), TypeError)
   })
 })

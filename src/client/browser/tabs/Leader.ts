@@ -11,6 +11,9 @@ import type { FromLeader, Places, ToLeader } from "./Message.ts"
 /** The most sessions of one stream (contract §2). */
 const maxSessions = 100
 
+/** Milliseconds in which tabs with other sessions are waited for. */
+const gathering = 50
+
 export interface Options {
   readonly remote: Remote
   readonly follow: Follow
@@ -35,6 +38,7 @@ export const make = ({ follow, gone, remote, tell }: Options) => {
   let status: Status = { state: "connecting" }
   let token: string | undefined
   let isClosed = false
+  let cancel = () => {}
 
   const receive = (said: ReadonlyArray<Said>): Promise<void> => {
     for (const one of said) {
@@ -50,6 +54,7 @@ export const make = ({ follow, gone, remote, tell }: Options) => {
   }
 
   const stop = () => {
+    cancel()
     feed?.close()
     feed = undefined
   }
@@ -86,6 +91,15 @@ export const make = ({ follow, gone, remote, tell }: Options) => {
     else feed = next
   }
 
+  /** Of many tabs that come at once, as to a new leader, once. */
+  const restart = () => {
+    cancel()
+    cancel = remote.timers.after(gathering, () => {
+      stop()
+      start()
+    })
+  }
+
   /** What a tab would have heard by now, had it been there from the beginning. */
   const welcome = (tab: string, places: Places) => {
     tell({ type: "status", status, token }, tab)
@@ -105,8 +119,9 @@ export const make = ({ follow, gone, remote, tell }: Options) => {
     if (!tabs.has(tab)) gone(tab, () => leave(tab))
     tabs.set(tab, places)
     readers = new Map([...readers, ...fresh.map(([session, place]) => [session, Reader.make(place)] as const)])
-    if (fresh.length > 0 && feed !== undefined) stop()
     if (readers.size > 0 && feed === undefined) start()
+    // One that is offline asks for all when it comes back, not before it was to.
+    else if (fresh.length > 0 && status.state !== "offline") restart()
     welcome(tab, places)
   }
 

@@ -54,6 +54,8 @@ describe("a tab has a connection of its own", () => {
       for (const sessions of [Sluice.range(1, 60), Sluice.range(61, 120), ["60", ...Sluice.range(121, 160)], ["9"]]) {
         yield* Tab.open(browser, Scripted.url, { sessions, timers })
         yield* ScriptedFetch.settled
+        timers.advance(50)
+        yield* ScriptedFetch.settled
       }
       assert.deepEqual(
         browser.asked.map((url) => Tab.sessionsOf(url).length),

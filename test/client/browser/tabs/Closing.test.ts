@@ -83,6 +83,8 @@ describe("after all tabs closed, nothing is left", () => {
       leading.client.onStatus(({ state }) => state === "connecting" && leading.close())
       const other = yield* network.open("other")
       yield* settled
+      network.timers.advance(50)
+      yield* settled
       assert.equal(leading.client.status.state, "closed")
       assert.equal(network.browser.open(), 1)
       other.close()

@@ -5,6 +5,8 @@ import * as Processes from "../../../http/Processes.ts"
 import * as Sluice from "../../../http/Sluice.ts"
 import * as Client from "../Client.ts"
 import * as FakeBrowser from "./FakeBrowser.ts"
+import * as ScriptedFetch from "../ScriptedFetch.ts"
+import * as Scripted from "./Scripted.ts"
 import * as Tab from "./Tab.ts"
 
 const gapsOf = (items: ReadonlyArray<Client.Item>) => items.filter(({ type }) => type === "gap")
@@ -41,6 +43,38 @@ describe("a tab that comes later", () => {
       }
       assert.deepEqual([browser.most(), browser.asked.length], [1, 1])
     })
+  )
+
+  it.scoped(
+    "brings its session to the others' stream with those that come soon after, and never sooner than the server asked",
+    () =>
+      Effect.gen(function* () {
+        const network = Scripted.make()
+        yield* network.open("a")
+        yield* ScriptedFetch.settled
+        const first = yield* network.begin(0, 0)
+        for (const session of ["b", "c", "d"]) yield* network.open(session)
+        yield* ScriptedFetch.settled
+        assert.equal(network.count(), 1)
+        network.timers.advance(50)
+        const second = yield* network.request(1)
+        assert.match(second.url, /session=a&session=b&session=c&session=d$/)
+        assert.equal(first.signal?.aborted, true)
+        second.open()
+        yield* second.write(ScriptedFetch.hello(0) + ScriptedFetch.bye(60_000))
+        second.end()
+        yield* ScriptedFetch.settled
+        yield* network.open("e")
+        yield* ScriptedFetch.settled
+        // In steps, so that the leading tab can say that it is there.
+        for (const millis of [...Array.from({ length: 11 }, () => 5000), 4999]) {
+          network.timers.advance(millis)
+          yield* ScriptedFetch.settled
+        }
+        assert.equal(network.count(), 2)
+        network.timers.advance(1)
+        assert.match((yield* network.request(2)).url, /session=e$/)
+      })
   )
 
   it.scopedLive("with a place in a log that is no more is told so, and no other tab", () =>

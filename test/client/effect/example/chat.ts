@@ -47,6 +47,7 @@ export const program = Effect.gen(function* () {
     .watch(chat, { from: "start", fillsGaps: false })
     .pipe(Stream.runForEach(show), Effect.fork)
   yield* say("hello")
-  yield* sluice.interrupt(chat)
+  // Without a process that works for the session there is nothing to interrupt.
+  yield* sluice.interrupt(chat).pipe(Effect.catchTag("Refused", ({ text }) => Console.log(text)))
   yield* Fiber.join(watching)
 })
