@@ -1,10 +1,10 @@
 import * as assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
-import { createServer } from "node:http"
 import { fileURLToPath } from "node:url"
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { build } from "esbuild"
+import * as HttpServer from "../http/HttpServer.ts"
 import * as Requests from "../scenarios/Requests.ts"
 import * as ServerProcess from "../scenarios/ServerProcess.ts"
 import * as Chromium from "./Chromium.ts"
@@ -13,23 +13,16 @@ const examples = fileURLToPath(new URL("../../docs/examples/", import.meta.url))
 const read = (file: string): string => readFileSync(`${examples}${file}`, "utf8")
 
 /** A web server of an app: its page, and its script. */
-const appServer = Effect.acquireRelease(
-  Effect.async<{ readonly url: string; page: string; script: string; readonly close: () => void }>((resume) => {
-    const app = { url: "", page: "", script: "", close: () => void server.close() }
-    const server = createServer(({ url }, response) => {
-      const isScript = url === "/chat.js"
-      response.writeHead(200, { "Content-Type": isScript ? "text/javascript" : "text/html" })
-      response.end(isScript ? app.script : app.page)
-    })
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      const port = typeof address === "object" && address !== null ? address.port : assert.fail("no port")
-      // A page has locks and storage on localhost, and so it may share a connection.
-      resume(Effect.succeed(Object.assign(app, { url: `http://localhost:${port}` })))
-    })
-  }),
-  ({ close }) => Effect.sync(close)
-)
+const appServer = Effect.gen(function* () {
+  const app = { url: "", page: "", script: "" }
+  const url = yield* HttpServer.make(({ url }, response) => {
+    const isScript = url === "/chat.js"
+    response.writeHead(200, { "Content-Type": isScript ? "text/javascript" : "text/html" })
+    response.end(isScript ? app.script : app.page)
+  })
+  // A page has locks and storage on localhost, and so it may share a connection.
+  return Object.assign(app, { url: url.replace("127.0.0.1", "localhost") })
+})
 
 /** As a reader of the page would do it, with the bundler that is here. */
 const bundled = Effect.promise(async () => {

@@ -48,6 +48,22 @@ describe("the page at /", () => {
     })
   )
 
+  it.scopedLive("shows events whose names every object has as properties", () =>
+    Effect.gen(function* () {
+      const names = ["__proto__", "toString", "constructor", "__defineGetter__"]
+      const { page } = yield* opened(
+        {},
+        names.map((name) => ({ name, data: "x" }))
+      )
+      yield* page.until(`document.querySelectorAll("#log li.event").length === ${names.length}`)
+      assert.deepEqual(
+        yield* page.run(rows),
+        names.map((name) => `${name}x`)
+      )
+      assert.deepEqual(page.errors, [])
+    })
+  )
+
   for (const [what, event] of [
     ["an event", { data: "now it does" }],
     ["an event of a name that nobody listens to", { name: "unheard", data: "now it does" }]

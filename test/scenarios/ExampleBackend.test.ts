@@ -2,7 +2,6 @@ import * as assert from "node:assert/strict"
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { createHash, createHmac } from "node:crypto"
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
-import * as Http from "node:http"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
 import type { Readable } from "node:stream"
@@ -11,6 +10,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as StreamClient from "../../src/testing/StreamClient.ts"
 import * as Call from "../http/Call.ts"
+import * as HttpServer from "../http/HttpServer.ts"
 import * as TemporaryFile from "../store/TemporaryFile.ts"
 import * as ServerProcess from "./ServerProcess.ts"
 
@@ -358,31 +358,13 @@ const orders = (statuses: ReadonlyArray<number>) =>
   Effect.gen(function* () {
     const taken: Array<{ readonly status: number; readonly name: unknown }> = []
     let hear = (): void => {}
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Http.Server>((resume) => {
-        const server = Http.createServer((request, response) => {
-          let text = ""
-          request.setEncoding("utf8").on("data", (part: string) => {
-            text += part
-          })
-          request.on("end", () => {
-            const { event } = decodeOrder(text)
-            const status = statuses[Math.min(taken.length, statuses.length - 1)] ?? 200
-            taken.push({ status, name: event.name })
-            response.writeHead(status, { "Retry-After": "0" }).end("{}")
-            hear()
-          })
-        })
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.sync(() => {
-          server.close()
-          server.closeAllConnections()
-        })
-    )
-    const address = server.address()
-    assert.ok(address !== null && typeof address === "object")
+    const url = yield* HttpServer.withBodies((_, response, text) => {
+      const { event } = decodeOrder(text)
+      const status = statuses[Math.min(taken.length, statuses.length - 1)] ?? 200
+      taken.push({ status, name: event.name })
+      response.writeHead(status, { "Retry-After": "0" }).end("{}")
+      hear()
+    })
     const last = Effect.async<typeof taken>((resume) => {
       hear = () => {
         const order = taken[taken.length - 1]
@@ -390,7 +372,7 @@ const orders = (statuses: ReadonlyArray<number>) =>
       }
       hear()
     })
-    return { url: `http://127.0.0.1:${address.port}`, last }
+    return { url, last }
   })
 
 const decodeOrder = Schema.decodeUnknownSync(

@@ -1,6 +1,7 @@
 import * as Http from "node:http"
 import { setTimeout } from "node:timers/promises"
 import { Effect } from "effect"
+import * as HttpServer from "../../http/HttpServer.ts"
 
 /** What becomes of the bytes of one stream on their way to the page. */
 export type Way = (behind: Http.IncomingMessage, answer: Answer) => void
@@ -134,28 +135,9 @@ export const make = (target: string, { unanswered = 0, ways = [] }: Options = {}
       behind.end(body)
     }
 
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Http.Server>((resume) => {
-        const server = Http.createServer((request, response) => {
-          let body = ""
-          request.setEncoding("utf8").on("data", (part: string) => {
-            body += part
-          })
-          request.on("end", () => {
-            if (request.url !== "/blank") return forward(request, response, body)
-            response.writeHead(200, { "Content-Type": "text/html" }).end(blank)
-          })
-        })
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.sync(() => {
-          server.close()
-          server.closeAllConnections()
-        })
-    )
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    const url = `http://127.0.0.1:${port}`
+    const url = yield* HttpServer.withBodies((request, response, body) => {
+      if (request.url !== "/blank") return forward(request, response, body)
+      response.writeHead(200, { "Content-Type": "text/html" }).end(blank)
+    })
     return { url, blank: `${url}/blank`, posts, streams: () => streams } as const
   })

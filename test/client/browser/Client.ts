@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import * as BrowserClient from "../../../src/client/browser/BrowserClient.ts"
 import type { Item } from "../../../src/client/browser/Item.ts"
 import type { Status } from "../../../src/client/browser/Status.ts"
+import * as Changes from "../../http/Changes.ts"
 
 export type { Item, Status }
 
@@ -44,51 +45,35 @@ export const follow = (options: BrowserClient.Options) =>
   Effect.gen(function* () {
     const connected = yield* connect(options)
     const items: Array<Item> = []
-    const attempts = new Set<() => void>()
+    const changes = Changes.make()
     let over: { readonly failure: unknown } | undefined
-    const attemptAll = () => {
-      for (const attempt of attempts) attempt()
-    }
 
     const pump = async () => {
       for await (const item of connected.client) {
         items.push(item)
-        attemptAll()
+        changes.tell()
       }
     }
     const finished = (failure?: unknown) => {
       over = { failure }
-      attemptAll()
+      changes.tell()
     }
     pump().then(
       () => finished(),
       (failure: unknown) => finished(failure)
     )
 
-    const awaitSome = <A>(get: () => A | undefined): Effect.Effect<A> =>
-      Effect.async((resume) => {
-        const attempt = () => {
-          const value = get()
-          if (value === undefined) return
-          attempts.delete(attempt)
-          resume(Effect.succeed(value))
-        }
-        attempts.add(attempt)
-        attempt()
-        return Effect.sync(() => attempts.delete(attempt))
-      })
-
     /** Waits until the items are such. */
     const has = (isSuch: (items: ReadonlyArray<Item>) => boolean) =>
-      awaitSome(() => (isSuch(items) ? Array.from(items) : undefined))
+      changes.until(() => (isSuch(items) ? Array.from(items) : undefined))
 
     /** The first item, come already or still to come, of this type. */
     const first = <Type extends Item["type"]>(type: Type) =>
-      awaitSome(() => items.find((item): item is Extract<Item, { readonly type: Type }> => item.type === type))
+      changes.until(() => items.find((item): item is Extract<Item, { readonly type: Type }> => item.type === type))
 
     /** Its end, and with what it failed, if it did. */
     const ended = Effect.map(
-      awaitSome(() => over),
+      changes.until(() => over),
       ({ failure }) => failure
     )
 

@@ -1,5 +1,7 @@
 import * as Http from "node:http"
 import { Effect } from "effect"
+import * as Changes from "../../http/Changes.ts"
+import * as HttpServer from "../../http/HttpServer.ts"
 
 /** Once, in place of what the server behind would do. */
 export type Fault =
@@ -22,7 +24,7 @@ export interface Post {
 export const make = (target: string, script: Array<Fault | undefined> = []) =>
   Effect.gen(function* () {
     const posts: Array<Post> = []
-    const attempts = new Set<() => void>()
+    const changes = Changes.make()
     let open = 0
 
     const forward = (request: Http.IncomingMessage, response: Http.ServerResponse, body: string, isLost: boolean) => {
@@ -39,7 +41,7 @@ export const make = (target: string, script: Array<Fault | undefined> = []) =>
 
     const onPost = (request: Http.IncomingMessage, response: Http.ServerResponse, text: string) => {
       posts.push({ path: request.url ?? "", body: JSON.parse(text), others: open })
-      for (const attempt of attempts) attempt()
+      changes.tell()
       open += 1
       response.on("close", () => {
         open -= 1
@@ -51,40 +53,10 @@ export const make = (target: string, script: Array<Fault | undefined> = []) =>
       return response.end(JSON.stringify({ error: { code: fault.code ?? "SCRIPTED", message: "as the script says" } }))
     }
 
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Http.Server>((resume) => {
-        const server = Http.createServer((request, response) => {
-          let text = ""
-          request.setEncoding("utf8").on("data", (part: string) => {
-            text += part
-          })
-          request.on("end", () => {
-            if (request.method === "POST") onPost(request, response, text)
-            else forward(request, response, text, false)
-          })
-        })
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.sync(() => {
-          server.close()
-          server.closeAllConnections()
-        })
+    const url = yield* HttpServer.withBodies((request, response, text) =>
+      request.method === "POST" ? onPost(request, response, text) : forward(request, response, text, false)
     )
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-
     /** Done when so many posts came. */
-    const posted = (count: number) =>
-      Effect.async<void>((resume) => {
-        const attempt = () => {
-          if (posts.length < count) return
-          attempts.delete(attempt)
-          resume(Effect.void)
-        }
-        attempts.add(attempt)
-        attempt()
-      })
-
-    return { url: `http://127.0.0.1:${port}`, posts, posted, script } as const
+    const posted = (count: number) => changes.untilTrue(() => posts.length >= count)
+    return { url, posts, posted, script } as const
   })

@@ -163,7 +163,7 @@ describe("a client", () => {
 
   it.scoped("counts a silence by its timer, also where that is early or the clock is set back", () =>
     Effect.gen(function* () {
-      const timers = FakeTimers.make()
+      const timers = FakeTimers.make(() => 0.5)
       let isBack = false
       const odd = { ...timers, now: () => timers.now() - (isBack ? 3_600_000 : 0) }
       const network = ScriptedFetch.make()

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import * as Changes from "../../http/Changes.ts"
 
 /** One stream that a test writes. */
 export interface ScriptedStream {
@@ -17,7 +18,7 @@ export interface ScriptedStream {
 /** In place of `fetch`: each request waits until the test answers. It knows nothing of aborts, as the worst of them. */
 export const make = () => {
   const streams: Array<ScriptedStream> = []
-  const attempts = new Set<() => void>()
+  const changes = Changes.make()
 
   const fetch: typeof globalThis.fetch = (input, init) => {
     let pulled: () => void = () => {}
@@ -47,23 +48,12 @@ export const make = () => {
           }),
         end: () => controller?.close()
       })
-      for (const attempt of attempts) attempt()
+      changes.tell()
     })
   }
 
   /** The request of this number, 0 for the first, when it was made. */
-  const request = (index: number) =>
-    Effect.async<ScriptedStream>((resume) => {
-      const attempt = () => {
-        const stream = streams[index]
-        if (stream === undefined) return
-        attempts.delete(attempt)
-        resume(Effect.succeed(stream))
-      }
-      attempts.add(attempt)
-      attempt()
-      return Effect.sync(() => attempts.delete(attempt))
-    })
+  const request = (index: number) => changes.until(() => streams[index])
 
   return { fetch, request, count: () => streams.length } as const
 }

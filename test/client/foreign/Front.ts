@@ -2,6 +2,7 @@ import * as Http from "node:http"
 import { isDeepStrictEqual } from "node:util"
 import { Effect } from "effect"
 import * as VectorCursor from "../../../src/protocol/VectorCursor.ts"
+import * as HttpServer from "../../http/HttpServer.ts"
 
 /** How many bytes of a body pass before the connection is cut, once so many came. Each byte is a character of `body`. */
 type Cut = (body: string) => number | undefined
@@ -79,18 +80,6 @@ export const make = (target: () => string, next: () => Cut = () => never) =>
       behind.end()
     }
 
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Http.Server>((resume) => {
-        const server = Http.createServer(forward)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.sync(() => {
-          server.close()
-          server.closeAllConnections()
-        })
-    )
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    return { url: `http://127.0.0.1:${port}`, cursors, statuses, cuts: () => cuts } as const
+    const url = yield* HttpServer.make(forward)
+    return { url, cursors, statuses, cuts: () => cuts } as const
   })

@@ -1,4 +1,5 @@
 import { Effect, Queue } from "effect"
+import * as Changes from "../../http/Changes.ts"
 import type { Heard } from "./Heard.ts"
 
 /** What a client did so far. */
@@ -19,51 +20,36 @@ export const make = (away: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const heard: Array<Heard> = []
     const waits: Array<number> = []
-    const attempts = new Set<() => void>()
+    const changes = Changes.make()
     const returns = yield* Queue.unbounded<() => void>()
     let isClosed = false
-    const changed = () => {
-      for (const attempt of attempts) attempt()
-    }
     yield* Queue.take(returns).pipe(
       Effect.flatMap((comeBack) => Effect.zipRight(away, Effect.sync(comeBack))),
       Effect.forever,
       Effect.forkScoped
     )
 
-    const awaitThat = (isSo: () => boolean) =>
-      Effect.async<void>((resume) => {
-        const attempt = () => {
-          if (!isSo()) return
-          attempts.delete(attempt)
-          resume(Effect.void)
-        }
-        attempts.add(attempt)
-        attempt()
-        return Effect.sync(() => attempts.delete(attempt))
-      })
-
     const reader: Reader = {
       heard,
       waits,
-      until: (isEnough) => awaitThat(() => isEnough(heard)),
-      left: awaitThat(() => waits.length > 0),
-      closed: awaitThat(() => isClosed)
+      until: (isEnough) => changes.untilTrue(() => isEnough(heard)),
+      left: changes.untilTrue(() => waits.length > 0),
+      closed: changes.untilTrue(() => isClosed)
     }
     return {
       reader,
       hear: (event: Heard) => {
         heard.push(event)
-        changed()
+        changes.tell()
       },
       wait: (millis: number, comeBack: () => void) => {
         waits.push(millis)
         returns.unsafeOffer(comeBack)
-        changed()
+        changes.tell()
       },
       close: () => {
         isClosed = true
-        changed()
+        changes.tell()
       }
     } as const
   })

@@ -12,7 +12,7 @@ const nameOf = async ({ key, url }: Remote, { base, digest }: Tabs.Tabs): Promis
   return `sluice-${version}-${await digest(JSON.stringify([server, key]))}`
 }
 
-/** One connection for all tabs of a browser; where tabs cannot agree, one of its own. Exported for other platforms' tabs. */
+/** One connection for all tabs of a browser; where tabs cannot agree, one of its own. */
 export const make =
   (tabs: Tabs.Tabs | undefined): Follow =>
   (remote, ears) => {

@@ -1,7 +1,7 @@
-import { Effect } from "effect"
 import type { Message } from "../../../../src/client/browser/tabs/Message.ts"
 import type { Tabs } from "../../../../src/client/browser/tabs/Tabs.ts"
 import type { Timers } from "../../../../src/client/browser/Timers.ts"
+import * as Changes from "../../../http/Changes.ts"
 import * as FakeLocks from "./FakeLocks.ts"
 
 interface Ear {
@@ -20,7 +20,7 @@ export interface Options {
 /** A browser in memory: what its tabs have in common, and what each of them is in danger of. */
 export const make = ({ fetch = globalThis.fetch, turns = () => 1 }: Options = {}) => {
   const ears = new Set<Ear>()
-  const attempts = new Set<() => void>()
+  const changes = Changes.make()
   const streams = new Set<object>()
   const asked: Array<URL> = []
   const posted: Array<Message> = []
@@ -29,7 +29,7 @@ export const make = ({ fetch = globalThis.fetch, turns = () => 1 }: Options = {}
   let ids = 0
 
   const changed = () => {
-    for (const attempt of attempts) attempt()
+    changes.tell()
   }
 
   const later = (act: () => void) => {
@@ -173,17 +173,7 @@ export const make = ({ fetch = globalThis.fetch, turns = () => 1 }: Options = {}
     /** Locks held and asked for, open channels and open streams. */
     left: () => ({ locks: locks.count(), channels: ears.size, streams: streams.size }),
     /** Waits until it is so. */
-    until: (isSo: () => boolean) =>
-      Effect.async<void>((resume) => {
-        const attempt = () => {
-          if (!isSo()) return
-          attempts.delete(attempt)
-          resume(Effect.void)
-        }
-        attempts.add(attempt)
-        attempt()
-        return Effect.sync(() => attempts.delete(attempt))
-      })
+    until: changes.untilTrue
   } as const
 }
 
