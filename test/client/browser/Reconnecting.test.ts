@@ -165,7 +165,7 @@ describe("a client", () => {
     Effect.gen(function* () {
       const timers = FakeTimers.make(() => 0.5)
       let isBack = false
-      const odd = { ...timers, now: () => timers.now() - (isBack ? 3_600_000 : 0) }
+      const odd = { ...timers, now: () => timers.now() - (isBack ? 900_000 : 0) }
       const network = ScriptedFetch.make()
       const { client, until } = yield* Client.follow({ url, sessions: ["s"], fetch: network.fetch, timers: odd })
       const stream = yield* network.request(0)
