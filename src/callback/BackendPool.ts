@@ -11,11 +11,12 @@
  * 3. What fails before its first byte is written was not sent, whatever the error, and may be tried on another socket.
  * There remains a close that crosses the request on the wire: `mayHaveAccepted`.
  */
-import { Duration, Effect, type Scope } from "effect"
-import { Pool } from "undici"
+import { type Duration, Effect, type Scope } from "effect"
+import { EventLoop } from "../store/EventLoop.ts"
 import { type Answer, BackendCall, type Owner } from "./BackendCall.ts"
 import type { CallbackError } from "./Callbacks.ts"
 import * as TimeLimit from "./TimeLimit.ts"
+import { Transport } from "./Transport.ts"
 
 export interface Options {
   /**
@@ -26,12 +27,6 @@ export interface Options {
   readonly sockets: number
   /** The time limit begins when a request is sent: nobody waits for its answer. */
   readonly isPatient: boolean
-}
-
-const idle = {
-  keepAliveTimeout: 1000,
-  keepAliveTimeoutThreshold: 1000,
-  keepAliveMaxTimeout: 30_000
 }
 
 export interface BackendPool {
@@ -45,33 +40,17 @@ export const make = (
   { isPatient, sockets }: Options
 ): Effect.Effect<BackendPool, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const pool = yield* Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new Pool(url.origin, {
-            ...idle,
-            connections: sockets,
-            pipelining: 1,
-            // One limit, by our clock. undici's own would need a second one, of real time, where a socket never opens.
-            headersTimeout: 0,
-            bodyTimeout: 0,
-            connect: { timeout: Math.max(1, Duration.toMillis(timeout)) }
-          })
-      ),
-      (pool) => Effect.promise(() => pool.destroy())
-    )
+    const transport = yield* Transport
+    const { immediate } = yield* EventLoop
+    let isReachable = false
+    const reached = (isNow: boolean) => {
+      isReachable = isNow
+    }
+    const carrier = yield* transport.open(url.origin, { sockets, timeout, reached })
     const limit = yield* TimeLimit.make(timeout)
     const path = `${url.pathname}${url.search}`
     const waiting = new Set<BackendCall>()
     let busy = 0
-    let isReachable = false
-    pool.on("connect", () => {
-      isReachable = true
-    })
-    pool.on("connectionError", () => {
-      isReachable = false
-    })
-
     const limits = new Map<BackendCall, TimeLimit.Limited>()
 
     const begin = (call: BackendCall): void => {
@@ -95,18 +74,18 @@ export const make = (
 
     const dispatch = (call: BackendCall): void => {
       if (call.isOver) owner.left()
-      else pool.dispatch({ path, method: "POST", headers: call.headers, body: call.body }, call)
+      else carrier.dispatch(path, call.headers, call.body, call)
     }
 
     const start = (call: BackendCall): void => {
       busy += 1
       if (isPatient) begin(call)
-      setImmediate(dispatch, call)
+      immediate(() => dispatch(call))
     }
 
     const owner: Owner = {
       again: (call) => {
-        setImmediate(dispatch, call)
+        immediate(() => dispatch(call))
       },
       left: () => {
         busy -= 1

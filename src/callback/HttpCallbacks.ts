@@ -1,5 +1,6 @@
 import { type Duration, Effect, Layer, Redacted } from "effect"
 import * as ConnectAnswer from "../domain/ConnectAnswer.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
 import * as BackendPool from "./BackendPool.ts"
 import { Callbacks, type ConnectCall } from "./Callbacks.ts"
 import * as CallbackSignature from "./CallbackSignature.ts"
@@ -56,7 +57,24 @@ export const make = (options: Options) =>
       return [...constant, CallbackSignature.timestampHeader, timestamp, CallbackSignature.signatureHeader, signature]
     }
 
-    const post = (pool: BackendPool.BackendPool, body: string) => Effect.suspend(() => pool.post(headers(body), body))
+    /** Counted by `action`; not when it is interrupted, since then it has no outcome. */
+    const post = (action: keyof typeof Metrics.callbackDurations, pool: BackendPool.BackendPool, body: string) =>
+      Effect.suspend(() => {
+        // Of a clock that nobody sets: durations are never negative.
+        const began = clock.unsafeCurrentTimeNanos()
+        const timed = Effect.sync(() => {
+          const seconds = Number(clock.unsafeCurrentTimeNanos() - began) / 1e9
+          Metrics.callbackDurations[action].unsafeUpdate(seconds, [])
+        })
+        return Effect.tapBoth(pool.post(headers(body), body), {
+          onFailure: ({ _tag }) =>
+            Effect.zipRight(
+              timed,
+              Effect.sync(() => Metrics.callbackErrors[_tag].unsafeUpdate(1, []))
+            ),
+          onSuccess: () => timed
+        })
+      })
 
     const warn = ({ token }: ConnectCall, problems: ReadonlyArray<string>) =>
       Effect.annotateLogs(Effect.logWarning(`ignored in the backend's answer to a connect: ${problems.join("; ")}`), {
@@ -66,7 +84,11 @@ export const make = (options: Options) =>
     return Callbacks.of({
       connect: (call) =>
         Effect.flatMap(
-          post(connects, `{"action":"connect","token":${JSON.stringify(call.token)},"request":${call.request}}`),
+          post(
+            "connect",
+            connects,
+            `{"action":"connect","token":${JSON.stringify(call.token)},"request":${call.request}}`
+          ),
           (text) => {
             const { answer, ignored } =
               text === undefined
@@ -79,13 +101,17 @@ export const make = (options: Options) =>
       disconnect: ({ reason, request, token }) => {
         const name = JSON.stringify(token)
         return Effect.asVoid(
-          post(disconnects, `{"action":"disconnect","reason":"${reason}","token":${name},"request":${request}}`)
+          post(
+            "disconnect",
+            disconnects,
+            `{"action":"disconnect","reason":"${reason}","token":${name},"request":${request}}`
+          )
         )
       },
 
       message: ({ data, id, session, token }) => {
         const named = `"session":"${session}","id":${JSON.stringify(id)},"data":${data},"token":${JSON.stringify(token)}`
-        return Effect.asVoid(post(messages, `{"action":"message",${named}}`))
+        return Effect.asVoid(post("message", messages, `{"action":"message",${named}}`))
       }
     })
   })

@@ -80,6 +80,23 @@ export class Connection implements Ear, Expiring, Flushed {
     return !this.closed && this.ending === undefined && this.death === undefined
   }
 
+  /** Some of what it watches is read from the log. */
+  get isReadingLog(): boolean {
+    return this.seams.some(({ mode }) => mode === "log")
+  }
+
+  /** Batches, and other writes that a full socket took, which wait for it. */
+  get writesWaiting(): number {
+    return this.outgoing.count + this.told
+  }
+
+  /** Events of a session that were committed and not written: of the watch that has the most of them. */
+  get lag(): number {
+    let most = 0
+    for (const { actor, mode, seq } of this.seams) if (mode !== "ended") most = Math.max(most, actor.head - seq)
+    return most
+  }
+
   /** The next seam to read the log for, or none while the socket is full. Seams take turns. */
   nextRead(): LiveSeam | undefined {
     if (this.full) return undefined

@@ -1,11 +1,10 @@
-import { randomUUID } from "node:crypto"
 import { Context, Duration, Effect, FiberId, FiberSet, Layer } from "effect"
 import type { EndReason } from "../domain/Connection.ts"
 import type { SessionId } from "../domain/Session.ts"
 import { ConnectionNotFound, InvalidRequest, type StoreError } from "../domain/SessionError.ts"
 import * as ControlFrame from "../protocol/ControlFrame.ts"
 import { SessionRegistry } from "../session/SessionRegistry.ts"
-import * as Metrics from "../telemetry/Metrics.ts"
+import { EventLoop } from "../store/EventLoop.ts"
 import * as Broadcast from "./Broadcast.ts"
 import { Connection } from "./Connection.ts"
 import * as ConnectionActor from "./ConnectionActor.ts"
@@ -18,6 +17,7 @@ import { Ownership } from "./Ownership.ts"
 import { Preface } from "./Preface.ts"
 import type { Terms } from "./Pulse.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
+import { chance, Tokens } from "./Tokens.ts"
 import * as Watching from "./Watching.ts"
 
 export interface Options extends Outgoing.Bounds {
@@ -109,13 +109,12 @@ export class ConnectionRegistry extends Context.Tag("sluice/connection/Connectio
 
 const nothing = (): void => {}
 
-/** In [0, 1), fixed by the random token: spreads what must not happen to all connections at once. */
-const chance = (token: string): number => Number.parseInt(token.slice(0, 8), 16) / 2 ** 32
-
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
     const sessions = yield* SessionRegistry
     const clock = yield* Effect.clock
+    const { microtask } = yield* EventLoop
+    const tokens = yield* Tokens
     const deadlines = yield* Deadlines.make
     const connections = new Map<string, Connection>()
     const preface = new Preface()
@@ -137,16 +136,14 @@ export const make = (options: Options = defaults) =>
       bounds: options,
       now: () => clock.unsafeCurrentTimeMillis(),
       flushSoon: (connection) => {
-        if (dirty.length === 0) queueMicrotask(flushAll)
+        if (dirty.length === 0) microtask(flushAll)
         dirty.push(connection)
       },
       schedule: deadlines.schedule
     }
 
-    const counted = () => Metrics.connections.unsafeUpdate(connections.size, [])
-
     const refuse = (socket: StreamSocket, reason: "shutdown" | "overload", spread: number) => {
-      const wait = 1000 + Math.floor(chance(randomUUID()) * spread)
+      const wait = 1000 + Math.floor(chance(tokens.next()) * spread)
       socket.writeText(ControlFrame.bye({ reason, retry: wait }))
       socket.end()
     }
@@ -179,12 +176,10 @@ export const make = (options: Options = defaults) =>
     ): void => {
       const { socket, token } = connection
       connections.set(token, connection)
-      counted()
       const fiber = fork(
         ConnectionActor.run(connection, open, sessions, (reason) => {
           connections.delete(token)
           ownership.release(token)
-          counted()
           ended(reason)
         })
       )
@@ -212,7 +207,7 @@ export const make = (options: Options = defaults) =>
       open: (socket, request) => {
         if (draining) return refuse(socket, "shutdown", shutdownSpread)
         if (connections.size >= options.maxConnections) return refuse(socket, "overload", overloadSpread)
-        const token = randomUUID()
+        const token = tokens.next()
         const lifetime =
           options.maxAge === undefined
             ? Number.POSITIVE_INFINITY

@@ -235,6 +235,11 @@ const operations = HttpApiGroup.make("operations")
       .addSuccess(Ready)
       .addSuccess(Ready, { status: 503 })
   )
+  .add(
+    HttpApiEndpoint.get("metrics", "/metrics").addSuccess(
+      HttpApiSchema.Text({ contentType: "text/plain; version=0.0.4; charset=utf-8" })
+    )
+  )
 
 export const api = HttpApi.make("sluice")
   .add(sessions)

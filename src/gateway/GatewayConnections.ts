@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto"
 import { Context, Deferred, Effect, FiberId, FiberSet, Layer } from "effect"
 import { DisconnectOutbox } from "../callback/DisconnectOutbox.ts"
 import type { Connection } from "../connection/Connection.ts"
+import { Tokens } from "../connection/Tokens.ts"
 import type { DisconnectReason, EndReason } from "../domain/Connection.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { Arrival } from "./Arrival.ts"
@@ -57,6 +57,7 @@ const told = (reason: EndReason): DisconnectReason =>
 
 export const make = Effect.gen(function* () {
   const outbox = yield* DisconnectOutbox
+  const tokens = yield* Tokens
   const arrivals = new Map<string, Arrival>()
   const open = new Map<string, Opened>()
   const requestIds = new Map<string, Opened>()
@@ -67,7 +68,7 @@ export const make = Effect.gen(function* () {
 
   return GatewayConnections.of({
     arrive: (request) => {
-      const arrival = new Arrival(randomUUID(), request)
+      const arrival = new Arrival(tokens.next(), request)
       arrivals.set(arrival.token, arrival)
       return arrival
     },

@@ -159,7 +159,7 @@ const parameters = (query: string | undefined): URLSearchParams | undefined =>
 const routes: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\/$/, "GET, HEAD"],
   [/^\/client\.js$/, "GET, HEAD"],
-  [/^\/(?:healthz|readyz)$/, "GET, HEAD"],
+  [/^\/(?:healthz|readyz|metrics)$/, "GET, HEAD"],
   [/^\/v1\/stream$/, "GET"],
   [/^\/v1\/sessions$/, "GET"],
   [/^\/v1\/sessions\/[^/]+$/, "GET, DELETE"],

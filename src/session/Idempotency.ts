@@ -20,12 +20,15 @@ export const make = Effect.map(EventStore, (store) => {
       key: `${session} ${key}`,
       digest,
       conflict: new KeyConflict({ session }),
-      former: Effect.map(
-        store.receipt(session, key),
-        Option.map(({ digest, first, head, last }) => ({
-          digest,
-          answer: Effect.map(epoch, (epoch): Appended => ({ epoch, first, last, head, repeated: true }))
-        }))
+      // The epoch comes first: of a log that is deleted and made anew meanwhile, the receipt would be answered as of the new one.
+      former: Effect.flatMap(epoch, (epoch) =>
+        Effect.map(
+          store.receipt(session, key),
+          Option.map(({ digest, first, head, last }) => ({
+            digest,
+            answer: Effect.succeed<Appended>({ epoch, first, last, head, repeated: true })
+          }))
+        )
       ),
       first: append,
       again: (appended) => ({ ...appended, repeated: true })

@@ -1,22 +1,24 @@
-import { type Cause, Duration, Effect, Metric, Schedule } from "effect"
+import { type Cause, Duration, Effect, Metric, Option, Schedule } from "effect"
 import type { SessionId } from "../domain/Session.ts"
 import type { Overloaded, StoreError } from "../domain/SessionError.ts"
 import * as EventLoop from "../store/EventLoop.ts"
 import { EventStore } from "../store/EventStore.ts"
 import { StoreWriter } from "../store/StoreWriter.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import * as Alarm from "./Alarm.ts"
 import type { SessionActor } from "./SessionActor.ts"
 
-/** How often old events, removed sessions and old receipts are looked for. */
-const interval = Duration.seconds(1)
+/** Between what makes work and the work, and between two ticks: so that much is done at once. */
+const interval = Duration.toMillis("1 second")
 /** Sessions looked at, at the start, before others have a turn. */
 const pieceOfStored = 100
 /** Idempotency keys answer for 24 hours (design §4, bounds). */
-const receiptsFor = Duration.hours(24)
+const receiptsFor = Duration.toMillis("24 hours")
+const never = Number.POSITIVE_INFINITY
 
 /**
  * Frees what no longer counts, in small pieces between commits, so that no producer or watcher waits for it. What counts
- * is decided before, in the actors: `oldest` moves at once, its disk space follows.
+ * is decided before, in the actors: `oldest` moves at once, its disk space follows. It sleeps until something can be due.
  */
 export const make = (options: {
   readonly retainFor: Duration.Duration | undefined
@@ -28,6 +30,10 @@ export const make = (options: {
     const store = yield* EventStore
     const writer = yield* StoreWriter
     const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const eventsFor = options.retainFor === undefined ? undefined : Duration.toMillis(options.retainFor)
+    /** What is committed now can be due after so long, not before. */
+    const shortest = Math.max(Math.min(receiptsFor, eventsFor ?? receiptsFor) + 1, interval)
     const trimmable = new Map<SessionId, { readonly oldest: number; readonly epoch: string }>()
 
     /** `piece` until nothing is left, each in a turn of its own. */
@@ -74,8 +80,8 @@ export const make = (options: {
       })
 
     /** Asked between commits, so that the live actors are those of the logs that were looked at. */
-    const look = (retainFor: Duration.Duration) =>
-      Effect.suspend(() => store.expired(clock.unsafeCurrentTimeMillis() - Duration.toMillis(retainFor))).pipe(
+    const look = (keptFor: number) =>
+      Effect.suspend(() => store.expired(now() - keptFor)).pipe(
         Effect.map((expired) =>
           expired.map(({ oldest, session }) => {
             const actor = options.find(session)
@@ -85,9 +91,9 @@ export const make = (options: {
         )
       )
 
-    const expire = (retainFor: Duration.Duration) =>
+    const expire = (keptFor: number) =>
       Effect.repeat(
-        Effect.flatMap(writer.run(look(retainFor)), (expired) =>
+        Effect.flatMap(writer.run(look(keptFor)), (expired) =>
           Effect.as(
             Effect.forEach(expired, ({ epoch, oldest, session }) => trimOf(session, epoch, oldest), { discard: true }),
             expired.length > 0
@@ -96,11 +102,16 @@ export const make = (options: {
         { while: (more) => more }
       )
 
-    const sweep = drain(
-      Effect.suspend(() => store.sweep(clock.unsafeCurrentTimeMillis() - Duration.toMillis(receiptsFor)))
-    )
+    const sweep = drain(Effect.suspend(() => store.sweep(now() - receiptsFor)))
 
-    const tick = Effect.all([trim, options.retainFor === undefined ? Effect.void : expire(options.retainFor), sweep], {
+    /** When something of what is stored now can be due. Nothing is before it is older than it is kept for. */
+    const nextDue = Effect.map(store.oldest, ({ event, receipt }) => {
+      const receiptDue = Option.match(receipt, { onNone: () => never, onSome: (at) => at + receiptsFor + 1 })
+      const eventDue = Option.match(event, { onNone: () => never, onSome: (at) => at + (eventsFor ?? never) + 1 })
+      return Math.max(Math.min(receiptDue, eventDue), now() + interval)
+    })
+
+    const tick = Effect.all([trim, eventsFor === undefined ? Effect.void : expire(eventsFor), sweep], {
       discard: true
     })
 
@@ -117,16 +128,24 @@ export const make = (options: {
     }
 
     // Interrupted between two pieces: as above.
-    yield* tick.pipe(
-      Effect.catchAllCause(later("retention is tried again later")),
-      Effect.schedule(Schedule.spaced(interval)),
-      Effect.forkScoped
+    const alarm = yield* Alarm.make(
+      Effect.catchAllCause(Effect.zipRight(tick, nextDue), (cause) =>
+        Effect.map(later("retention is tried again later")(cause), () => now() + interval)
+      )
     )
+    const soon = () => alarm.set(now() + interval)
+    // What a former process left is asked for once.
+    soon()
 
     return {
       /** Bounded by the sessions that were active since the last tick. */
       add: (actor: SessionActor) => {
+        if (trimmable.size === 0) soon()
         trimmable.set(actor.session, { oldest: actor.oldest, epoch: actor.epoch })
-      }
+      },
+      /** Something was committed at this time (epoch milliseconds). */
+      stored: (at: number) => alarm.set(at + shortest),
+      /** A session was removed. */
+      soon
     } as const
   })

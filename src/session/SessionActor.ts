@@ -34,6 +34,10 @@ export interface Supervisor {
   readonly advanced: () => void
   /** The session stands in another way than before; committed, and offered to the watchers. */
   readonly moved: () => void
+  /** Events, and perhaps receipts, were committed at this time (epoch milliseconds). */
+  readonly stored: (at: number) => void
+  /** Nobody watches it, and nothing works for it, any more. */
+  readonly rested: () => void
 }
 
 /** What works for the session, as far as its actor has to do with it. Its actor does not sleep meanwhile. */
@@ -121,9 +125,13 @@ export class SessionActor implements Source {
     return { epoch: this.exists ? this.epoch : undefined, oldest: this.oldest, head: this.head }
   }
 
+  /** Somebody watches it, or works for it. */
+  get isEngaged(): boolean {
+    return this.watchers.size > 0 || this.worker !== undefined
+  }
+
   get isBusy(): boolean {
-    const isWaiting = this.mailbox.length > 0 || this.taken.length > 0
-    return this.watchers.size > 0 || this.worker !== undefined || isWaiting || !this.running
+    return this.isEngaged || this.mailbox.length > 0 || this.taken.length > 0 || !this.running
   }
 
   /** Takes an append or refuses it at once; `done` is called after the commit. */
@@ -145,7 +153,16 @@ export class SessionActor implements Source {
 
   /** Its idle time begins when the last watcher has left. */
   unwatch(watcher: Watcher): void {
-    if (this.watchers.delete(watcher)) this.activeAt = this.now()
+    if (!this.watchers.delete(watcher)) return
+    this.activeAt = this.now()
+    this.rest()
+  }
+
+  /** Nothing of this worker follows. */
+  dismiss(worker: Worker): void {
+    if (this.worker !== worker) return
+    this.worker = undefined
+    this.rest()
   }
 
   prepare(at: number): ReadonlyArray<Batch> {
@@ -195,7 +212,9 @@ export class SessionActor implements Source {
         }
       }
     }
-    if (batches.length > 0) {
+    const last = batches[batches.length - 1]
+    if (last !== undefined) {
+      this.supervisor?.stored(last.at)
       this.moveOldest(this.oldest)
       if (this.watchers.size > 0) this.supervisor?.advanced()
     }
@@ -244,6 +263,7 @@ export class SessionActor implements Source {
     for (const watcher of Array.from(this.watchers)) contain(watcher, () => watcher.ended(reason))
     this.watchers.clear()
     this.worker?.stands("gone", this.head)
+    this.rest()
     if (reason === "deleted") return
     this.running = false
     this.taken = this.mailbox
@@ -272,6 +292,10 @@ export class SessionActor implements Source {
     }
     this.worker?.stands(this.state, this.head)
     this.supervisor?.moved()
+  }
+
+  private rest(): void {
+    if (!this.isEngaged) this.supervisor?.rested()
   }
 
   private request(): void {

@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, FiberSet, Layer, Option, Schedule } from "effect"
+import { Context, Duration, Effect, FiberSet, Layer, Option } from "effect"
 import type { Event, NewEvent } from "../domain/Event.ts"
 import * as NewEvents from "../domain/Event.ts"
 import type { SessionId, SessionState, SessionSummary } from "../domain/Session.ts"
@@ -21,6 +21,7 @@ import * as LogReader from "./LogReader.ts"
 import * as PeriodicSync from "./PeriodicSync.ts"
 import * as Retention from "./Retention.ts"
 import { type Options as ActorOptions, SessionActor } from "./SessionActor.ts"
+import * as Sleepers from "./Sleepers.ts"
 import * as Starting from "./Starting.ts"
 import { supervise } from "./Supervision.ts"
 import * as Suspension from "./Suspension.ts"
@@ -123,16 +124,20 @@ export const make = (options: Options = defaults) =>
 
     const life = (actor: SessionActor) =>
       supervise(actor, {
-        reload: Effect.zipWith(store.load(actor.session), Epoch.make, (record, epoch) =>
+        // What it died in may have been stored, and nobody was told.
+        reload: Effect.zipWith(store.load(actor.session), Epoch.make, (record, epoch) => {
           actor.restart(Option.getOrUndefined(record), epoch)
-        ),
+          retention.stored(clock.unsafeCurrentTimeMillis())
+        }),
         giveUp: () => {
           actors.delete(actor.session)
           actor.stop("failed")
         },
         trimmable: () => retention.add(actor),
         advanced: () => sync.advanced(actor),
-        moved: () => suspension.moved(actor)
+        moved: () => suspension.moved(actor),
+        stored: retention.stored,
+        rested: () => sleepers.rested(actor)
       })
 
     const start = (session: SessionId): Effect.Effect<SessionActor, StoreError> =>
@@ -147,6 +152,7 @@ export const make = (options: Options = defaults) =>
           actors.set(session, actor)
           fibers.set(actor, fork(life(actor)))
           if (actor.oldest > (begin.record?.oldest ?? 1)) retention.add(actor)
+          sleepers.rested(actor)
           return actor
         })
       })
@@ -186,16 +192,15 @@ export const make = (options: Options = defaults) =>
     const sync = yield* PeriodicSync.make(options.syncInterval)
     const suspension = yield* Suspension.make({ grace: options.grace, decide })
 
-    const sleepers = Effect.sync(() => {
-      const before = clock.unsafeCurrentTimeMillis() - Duration.toMillis(options.idle)
-      for (const [session, actor] of actors) {
-        if (actor.isBusy || actor.activeAt > before) continue
-        actors.delete(session)
+    const fiberId = yield* Effect.fiberId
+    const sleepers = yield* Sleepers.make({
+      idle: options.idle,
+      actors: { [Symbol.iterator]: () => actors.values() },
+      sleep: (actor) => {
+        actors.delete(actor.session)
         fibers.get(actor)?.unsafeInterruptAsFork(fiberId)
       }
     })
-    const fiberId = yield* Effect.fiberId
-    yield* Effect.forkScoped(Effect.schedule(sleepers, Schedule.spaced(options.idle)))
 
     const summary = (record: SessionRecord): SessionSummary => {
       const actor = actors.get(record.session)
@@ -261,6 +266,7 @@ export const make = (options: Options = defaults) =>
                 actor.restart(undefined, epoch)
               }
               if (known) suspension.forget(session)
+              if (known) retention.soon()
               return known
             })
           )

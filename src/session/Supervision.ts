@@ -21,14 +21,16 @@ export const supervise = (
     readonly trimmable: () => void
     readonly advanced: () => void
     readonly moved: () => void
+    readonly stored: (at: number) => void
+    readonly rested: () => void
   }
 ): Effect.Effect<void> => {
   let unheard: Cause.Cause<never> | undefined
   let hear = (cause: Cause.Cause<never>): void => {
     unheard = cause
   }
-  const { advanced, moved, trimmable } = handlers
-  actor.supervisor = { died: (cause) => hear(cause), trimmable, advanced, moved }
+  const { advanced, moved, rested, stored, trimmable } = handlers
+  actor.supervisor = { died: (cause) => hear(cause), trimmable, advanced, moved, stored, rested }
 
   const death = Effect.async<never>((resume) => {
     hear = (cause) => {

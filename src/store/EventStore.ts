@@ -118,6 +118,12 @@ export class EventStore extends Context.Tag("sluice/store/EventStore")<
     /** Frees one small piece of removed sessions and of receipts older than `cutoff`. True when more is left. */
     readonly sweep: (cutoff: number) => Effect.Effect<boolean, StoreError>
 
+    /** When the oldest event, and the oldest receipt, that is still stored was committed (epoch milliseconds). Cheap. */
+    readonly oldest: Effect.Effect<
+      { readonly event: Option.Option<number>; readonly receipt: Option.Option<number> },
+      StoreError
+    >
+
     /** Succeeds when the store can be written now: it writes something small. Readiness asks it. */
     readonly check: Effect.Effect<void, StoreError>
   }

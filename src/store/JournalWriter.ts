@@ -4,6 +4,7 @@ import { StoreError } from "../domain/SessionError.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { whileBusy } from "./Busy.ts"
 import { ConnectionJournal, type JournalChange } from "./ConnectionJournal.ts"
+import { EventLoop } from "./EventLoop.ts"
 
 /**
  * Group commit for the journal: what is recorded in one turn of the event loop is one transaction. Bounded without a
@@ -27,13 +28,14 @@ interface Waiting {
 
 export const make = Effect.gen(function* () {
   const journal = yield* ConnectionJournal
+  const { immediate } = yield* EventLoop
   let waiting: Array<Waiting> = []
   let isClosed = false
   let wake: (() => void) | undefined
 
   const rouse = () => {
     if (wake === undefined) return
-    setImmediate(wake)
+    immediate(wake)
     wake = undefined
   }
 

@@ -11,6 +11,7 @@ import { Overloaded, type StoreError } from "../domain/SessionError.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import type { Batch } from "./Batch.ts"
 import { whileBusy } from "./Busy.ts"
+import { EventLoop } from "./EventLoop.ts"
 import { EventStore } from "./EventStore.ts"
 
 /** What has appends waiting. The writer calls it, within a turn, in the order of its methods. */
@@ -45,6 +46,8 @@ export class StoreWriter extends Context.Tag("sluice/store/StoreWriter")<
     /** Takes an append of `bytes` into the bounds, or refuses it. Every append taken is given back by `release`. */
     readonly admit: (bytes: number) => boolean
     readonly release: (appends: number, bytes: number) => void
+    /** Appends that were taken and not given back yet: they wait, or are in commit. */
+    readonly waiting: () => number
     /** Asks for a turn. Once per source until its `prepare` was called. */
     readonly request: (source: Source) => void
     /** Runs another write between commits, where no append is in flight. */
@@ -56,6 +59,7 @@ export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
     const store = yield* EventStore
     const clock = yield* Effect.clock
+    const { immediate } = yield* EventLoop
     let sources: Array<Source> = []
     let tasks: Array<Effect.Effect<void>> = []
     let appends = 0
@@ -65,7 +69,7 @@ export const make = (options: Options = defaults) =>
 
     const rouse = () => {
       if (wake === undefined) return
-      setImmediate(wake)
+      immediate(wake)
       wake = undefined
     }
 
@@ -188,6 +192,7 @@ export const make = (options: Options = defaults) =>
         appends -= count
         bytes -= size
       },
+      waiting: () => appends,
       request: (source) => {
         sources.push(source)
         rouse()

@@ -106,6 +106,7 @@ const make = (store: Store) => {
     trim: (session, oldest) => meet(of("trim", session), store.trim(session, oldest)),
     expired: (cutoff) => meet(of("expired"), store.expired(cutoff)),
     sweep: (cutoff) => meet(of("sweep"), store.sweep(cutoff)),
+    oldest: meet(of("oldest"), store.oldest),
     check: meet(of("check"), store.check)
   })
 

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Metric, TestClock } from "effect"
+import { Duration, Effect, Metric, TestClock } from "effect"
 import { SessionId, type SessionState } from "../../src/domain/Session.ts"
+import * as PeriodicSync from "../../src/session/PeriodicSync.ts"
 import type { SessionRegistry } from "../../src/session/SessionRegistry.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { events, numbers, s1 } from "../session/SessionRooms.ts"
+import * as TestWatcher from "../session/TestWatcher.ts"
 import { settled, settledUntil } from "../store/StoreWriterTurn.ts"
 import { fromTo, layer, open, rooms, seqs } from "./ConnectionRooms.ts"
 
@@ -156,6 +158,46 @@ describe("the periodic sync", () => {
       }).pipe(Effect.provide(layer()))
     )
   }
+})
+
+describe("the ticks of the periodic sync", () => {
+  it.scoped(
+    "begin with a commit that is watched, and end when nobody is behind, or looked after: none comes in vain",
+    () =>
+      Effect.gen(function* () {
+        const { sessions } = yield* rooms
+        yield* into(sessions, s1, "ACTIVE")
+        const actor = yield* sessions.start(s1)
+        let ticks = 0
+        let isBehind = true
+        const sync = () => {
+          ticks += 1
+          return isBehind
+        }
+        actor.watch({ ...TestWatcher.make(), sync })
+        const ticking = yield* PeriodicSync.make(Duration.seconds(5))
+        yield* TestClock.adjust("1 minute")
+        assert.equal(ticks, 0)
+        ticking.advanced(actor)
+        ticking.advanced(actor)
+        yield* TestClock.adjust("14 seconds")
+        assert.equal(ticks, 2)
+        isBehind = false
+        yield* TestClock.adjust("1 minute")
+        assert.equal(ticks, 3)
+        const now = yield* TestClock.currentTimeMillis
+        const left = Array.from(yield* TestClock.sleeps()).filter((at) => at > now && at <= now + 5000)
+        assert.deepEqual(left, [])
+        ticking.advanced(actor)
+        yield* TestClock.adjust("5 seconds")
+        assert.equal(ticks, 4)
+        isBehind = true
+        actor.state = "SUSPENDED"
+        ticking.advanced(actor)
+        yield* TestClock.adjust("1 minute")
+        assert.equal(ticks, 5)
+      }).pipe(Effect.provide(layer()))
+  )
 })
 
 describe("a session that ends", () => {

@@ -88,6 +88,65 @@ describe("retention", () => {
       }).pipe(Effect.provide(minute))
   )
 
+  it.effect("by age: an event is there for as long as it is kept, and gone at most a second later", () =>
+    Effect.gen(function* () {
+      const { registry } = yield* rooms
+      yield* registry.append(s1, { events: numbers(1, 1) })
+      yield* TestClock.adjust("300 millis")
+      yield* registry.append(s1, { events: numbers(2, 1) })
+      yield* TestClock.adjust("59700 millis")
+      yield* settled
+      assert.deepEqual(yield* stored(s1), { oldest: 1, head: 2, events: 2 })
+      yield* TestClock.adjust("1 millis")
+      yield* settled
+      assert.deepEqual(yield* stored(s1), { oldest: 2, head: 2, events: 1 })
+      yield* TestClock.adjust("1 second")
+      yield* settled
+      assert.deepEqual(yield* stored(s1), { oldest: 3, head: 2, events: 0 })
+    }).pipe(Effect.provide(minute))
+  )
+
+  // promise 6
+  it.effect("also frees what was stored by a commit whose outcome nobody heard of", () =>
+    Effect.gen(function* () {
+      const { faulty, registry } = yield* rooms
+      yield* TestClock.adjust("2 seconds")
+      faulty.next("commit", FaultyStore.diesAfter("a defect"))
+      yield* Effect.exit(registry.append(s1, { events: numbers(1, 3) }))
+      yield* settled
+      assert.deepEqual(yield* stored(s1), { oldest: 1, head: 3, events: 3 })
+      yield* TestClock.adjust("62 seconds")
+      yield* settled
+      assert.deepEqual(yield* stored(s1), { oldest: 4, head: 3, events: 0 })
+    }).pipe(Effect.provide(minute))
+  )
+
+  it.effect("frees a removed session a second later, though nothing else is to do", () =>
+    Effect.gen(function* () {
+      const { faulty, registry } = yield* rooms
+      yield* registry.append(s1, { events: numbers(1, 1) })
+      yield* TestClock.adjust("10 minutes")
+      const before = faulty.calls("sweep").length
+      yield* registry.remove(s1)
+      yield* TestClock.adjust("1 seconds")
+      yield* settled
+      assert.equal(faulty.calls("sweep").length, before + 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("asks the store nothing while nothing can be due, and never for events that are kept for ever", () =>
+    Effect.gen(function* () {
+      const { faulty, registry } = yield* rooms
+      yield* registry.append(s1, { events: numbers(1, 10) })
+      yield* TestClock.adjust("2 seconds")
+      yield* settled
+      const asked = () => (["sweep", "expired", "trim", "oldest"] as const).map((step) => faulty.calls(step).length)
+      assert.deepEqual(asked(), [1, 0, 0, 1])
+      yield* TestClock.adjust("23 hours")
+      assert.deepEqual(asked(), [1, 0, 0, 1])
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("frees the idempotency keys of a day ago", () =>
     Effect.gen(function* () {
       const { store } = yield* rooms

@@ -139,7 +139,7 @@ export const make = (options: Options = defaults) =>
         yield* admitted(session)
         const release = Effect.sync(() => {
           runs.delete(session)
-          if (actor.worker === run) actor.worker = undefined
+          actor.dismiss(run)
           changed()
         })
         runs.set(session, run)

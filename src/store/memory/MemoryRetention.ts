@@ -1,3 +1,4 @@
+import { Option } from "effect"
 import type { SessionId } from "../../domain/Session.ts"
 import * as Piece from "../Piece.ts"
 import type { MemoryLog } from "./MemoryLog.ts"
@@ -32,4 +33,19 @@ export const sweep = (logs: Iterable<MemoryLog>, cutoff: number): boolean => {
     }
   }
   return false
+}
+
+/** See `EventStore.oldest`. */
+export const oldest = (logs: Iterable<MemoryLog>) => {
+  let event = Number.POSITIVE_INFINITY
+  let receipt = Number.POSITIVE_INFINITY
+  for (const { receipts, rows } of logs) {
+    event = Math.min(event, rows[0]?.at ?? event)
+    for (const { at } of receipts.values()) {
+      receipt = Math.min(receipt, at)
+      break
+    }
+  }
+  const known = Option.liftPredicate((at: number) => at !== Number.POSITIVE_INFINITY)
+  return { event: known(event), receipt: known(receipt) }
 }

@@ -123,6 +123,7 @@ export const make = Effect.sync((): typeof EventStore.Service => {
       }),
     expired: (cutoff) => Effect.sync(() => MemoryRetention.expired(logs, cutoff)),
     sweep: (cutoff) => Effect.sync(() => MemoryRetention.sweep(logs.values(), cutoff)),
+    oldest: Effect.sync(() => MemoryRetention.oldest(logs.values())),
     check: Effect.void
   })
 })

@@ -1,5 +1,5 @@
 import type SQLite from "better-sqlite3"
-import { Schema } from "effect"
+import { Option, Schema } from "effect"
 import { SessionId } from "../../domain/Session.ts"
 import * as Piece from "../Piece.ts"
 import { attempt } from "./SqliteFailure.ts"
@@ -88,11 +88,15 @@ export const make = (db: SQLite.Database) => {
      join sessions on sessions.id = piece.session
      where piece.at < $cutoff group by sessions.id`
   )
+  const oldestEvent = db.prepare<[], { at: number }>("select at from batches order by id limit 1")
+  const oldestReceipt = db.prepare<[], { at: number }>("select at from receipts order by id limit 1")
+  const atOf = (row: { at: number } | undefined) => Option.map(Option.fromNullable(row), ({ at }) => at)
   const trim = trimmer(db)
   const sweep = sweeper(db)
   return {
     trim: (session: string, oldest: number) => attempt(() => trim.immediate(session, oldest)),
     expired: (cutoff: number) => attempt(() => decodeExpired(expired.all({ cutoff, rows: Piece.maxRows }))),
-    sweep: (cutoff: number) => attempt(() => sweep.immediate(cutoff))
+    sweep: (cutoff: number) => attempt(() => sweep.immediate(cutoff)),
+    oldest: attempt(() => ({ event: atOf(oldestEvent.get()), receipt: atOf(oldestReceipt.get()) }))
   }
 }

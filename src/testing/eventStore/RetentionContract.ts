@@ -162,5 +162,22 @@ export const retentionContract: ReadonlyArray<Rule> = [
       assert.ok(Option.isSome(yield* store.receipt(a, "new")))
       assert.deepEqual(yield* seqs(store, a), [1, 2])
     })
+  ),
+
+  rule("tells when the oldest event and the oldest receipt that it has were committed", (store) =>
+    Effect.gen(function* () {
+      const receipt = { digest: "d", first: 1, last: 1, head: 1 }
+      assert.deepEqual(yield* store.oldest, { event: Option.none(), receipt: Option.none() })
+      yield* store.commit([ofNumbers("a", 1, 1)])
+      yield* store.commit([ofNumbers("b", 1, 1, { at: at + 1, receipts: [{ ...receipt, key: "k" }] })])
+      yield* store.commit([ofNumbers("a", 2, 1, { at: at + 2, receipts: [{ ...receipt, key: "l" }] })])
+      assert.deepEqual(yield* store.oldest, { event: Option.some(at), receipt: Option.some(at + 1) })
+      yield* untilDone(store.trim(a, 2))
+      yield* untilDone(store.sweep(at + 2))
+      assert.deepEqual(yield* store.oldest, { event: Option.some(at + 1), receipt: Option.some(at + 2) })
+      for (const session of [a, b]) yield* untilDone(store.trim(session, 3))
+      yield* untilDone(store.sweep(at + 3))
+      assert.deepEqual(yield* store.oldest, { event: Option.none(), receipt: Option.none() })
+    })
   )
 ]
