@@ -12,7 +12,7 @@ const table = {
   session: "protocol domain telemetry store process",
   connection: "protocol domain telemetry store session",
   gateway: "protocol domain telemetry store callback connection",
-  backend: "protocol domain callback gateway",
+  backend: "protocol domain store callback gateway",
   http: "protocol domain telemetry store callback session connection gateway backend",
   server: "protocol domain telemetry store process callback session connection gateway backend http",
   client: "protocol", // and `domain`, from client/effect only: see `client-without-domain`

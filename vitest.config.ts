@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config"
+import { alias } from "./test/docs/Doors.ts"
 
 /** `.ci/run` counts from this file; a person needs none. */
 const report = process.env["SLUICE_TEST_REPORT"]
@@ -21,6 +22,7 @@ const ofProcesses = (name: string, include: Array<string>, order: number) => ({
 
 /** All tests but those of browsers and proxies, which have a `vitest.config.ts` in their own folders. */
 export default defineConfig({
+  resolve: { alias },
   test: {
     pool: "forks",
     testTimeout: 30_000,
@@ -33,7 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "quick",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
           exclude: [
             ...neverTests,
             "test/browser/**",

@@ -1,2 +1,17 @@
-/** The door for the application behind the gateway: how it knows a callback of ours. */
+/** The door for the application behind the gateway: who is connected, what each is told, and how it knows a callback of ours. */
+export * as Backend from "./Backend.ts"
+export * as Gateway from "../gateway/Gateway.ts"
+export * as MemoryRetainedStore from "../store/memory/MemoryRetainedStore.ts"
+export * as RetainedStore from "../store/RetainedStore.ts"
+export * as CallbackHandler from "./CallbackHandler.ts"
+export * as CallbackRoute from "./CallbackRoute.ts"
 export * as CallbackSignature from "../callback/CallbackSignature.ts"
+export * as ConnectionManager from "./ConnectionManager.ts"
+export * as Feed from "./Feed.ts"
+export * as HttpGateway from "../gateway/HttpGateway.ts"
+export * as LocalCallbacks from "./LocalCallbacks.ts"
+export * as Relearning from "./Relearning.ts"
+export * as Shutdown from "./Shutdown.ts"
+export * as TaskRoutes from "./TaskRoutes.ts"
+export * as Tasks from "./Tasks.ts"
+export * as Versions from "./Versions.ts"

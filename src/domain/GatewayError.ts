@@ -9,6 +9,16 @@ export class RetainedNotFound extends Data.TaggedError("RetainedNotFound")<{ rea
 /** The socket failed while the event was written: its connection ends of it. */
 export class WriteFailed extends Data.TaggedError("WriteFailed") {}
 
+/**
+ * The gateway gave no answer that settles it: unreachable, too late, or another one than the contract has. Whether the send
+ * was written is not known. `problem` is one readable line for the log.
+ */
+export class GatewayUnavailable extends Data.TaggedError("GatewayUnavailable")<{ readonly problem: string }> {
+  override get message(): string {
+    return this.problem
+  }
+}
+
 /** There is no `CALLBACK_URL`: nobody could accept a connect. */
 export class GatewayNotConfigured extends Data.TaggedError("GatewayNotConfigured") {}
 

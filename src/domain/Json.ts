@@ -1,5 +1,8 @@
 import { Either } from "effect"
 
+/** Whatever JSON can write. */
+export type Value = string | number | boolean | null | ReadonlyArray<Value> | { readonly [key: string]: Value }
+
 /** A JSON object as it came: nothing is known of its members. */
 export type Json = Readonly<Record<string, unknown>>
 

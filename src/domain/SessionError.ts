@@ -67,6 +67,7 @@ export class Overloaded extends Data.TaggedError("Overloaded")<{
     | "gateway"
     | "memory for request bodies"
     | "queue of messages"
+    | "list of running tasks"
 }> {}
 
 /** The actor died with the append in hand: the outcome is unknown. Try again with the same idempotency key. */

@@ -2,9 +2,10 @@ import { Array, Deferred, Effect, Either, Layer } from "effect"
 import * as Broadcast from "../connection/Broadcast.ts"
 import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
 import type { BackendEvent } from "../domain/BackendEvent.ts"
+import { nameProblem } from "../domain/Event.ts"
 import { TokenNotFound, WriteFailed } from "../domain/GatewayError.ts"
 import type { SendRequest } from "../domain/SendRequest.ts"
-import { Overloaded } from "../domain/SessionError.ts"
+import { InvalidRequest, Overloaded } from "../domain/SessionError.ts"
 import * as EventLoop from "../store/EventLoop.ts"
 import * as Frames from "../store/Frames.ts"
 import { Arrival } from "./Arrival.ts"
@@ -18,19 +19,30 @@ const retryClosed = 2000
 /** Connections that are written to before others get a turn: about 5 ms. */
 const slice = 1000
 
-/** What one send did. `failed`: connections that could not take it. */
-interface Outcome extends Sent {
-  readonly failed?: number
+/** What one send did. `failed`: connections that could not take it, which the metrics alone are told. */
+interface Outcome {
+  readonly sent: Sent
+  readonly failed: number
 }
 
-const ok: Outcome = { status: "ok" }
-const buffered: Outcome = { status: "buffered" }
+const ok: Outcome = { sent: { status: "ok" }, failed: 0 }
+const buffered: Outcome = { sent: { status: "buffered" }, failed: 0 }
+const sentOf = ({ sent }: Outcome): Sent => sent
 const notFound = Effect.fail(new TokenNotFound())
 
 /** Encoded once, whatever the number of connections. */
 interface Encoded {
   readonly text: string
   readonly frames: Frames.Frames
+}
+
+/** Its text, once. A caller in this process may give any name; an empty one is none, as over HTTP. */
+const frame = (profile: Profile, event: BackendEvent): Either.Either<string, InvalidRequest> => {
+  if (!event.name) return profile.frame({ name: undefined, data: event.data })
+  const allowed = nameProblem(event.name)
+  return allowed === undefined
+    ? profile.frame(event)
+    : Either.left(new InvalidRequest({ field: "event.name", allowed }))
 }
 
 const keep = (arrival: Arrival, encoded: Encoded | undefined, close: boolean): Either.Either<Outcome, SendError> => {
@@ -97,8 +109,8 @@ export const make = (profile: Profile) =>
         const entries = connections.all()
         const taken = yield* inSlices(entries, (entry) => Either.isRight(deliver(entry, encoded, close)))
         if (close) yield* Effect.forEach(taken, closed, { concurrency: "unbounded", discard: true })
-        const outcome: Outcome = { ...ok, connections: taken.length, failed: entries.length - taken.length }
-        return outcome
+        const sent: Sent = { status: "ok", connections: taken.length }
+        return { sent, failed: entries.length - taken.length }
       })
 
     const dispatch = ({ close, to }: SendRequest, encoded: Encoded | undefined): Effect.Effect<Outcome, SendError> => {
@@ -114,23 +126,26 @@ export const make = (profile: Profile) =>
 
     const send = (request: SendRequest): Effect.Effect<Sent, SendError> => {
       const { event, service } = request
-      if (event === undefined) return dispatch(request, undefined)
-      const text = profile.frame(event)
+      if (event === undefined) return Effect.map(dispatch(request, undefined), sentOf)
+      const text = frame(profile, event)
       if (Either.isLeft(text)) return Effect.fail(text.left)
       const began = clock.unsafeCurrentTimeMillis()
       const count = (success: number, error: number) =>
         Effect.sync(() => metrics.count(service, success, error, (clock.unsafeCurrentTimeMillis() - began) / 1000))
-      return Effect.tapBoth(dispatch(request, { text: text.right, frames: Frames.fromText(text.right) }), {
-        onSuccess: ({ connections = 1, failed = 0 }) => count(connections, failed),
-        onFailure: () => count(0, 1)
-      })
+      return dispatch(request, { text: text.right, frames: Frames.fromText(text.right) }).pipe(
+        Effect.tapBoth({
+          onSuccess: ({ failed, sent }) => count(sent.connections ?? 1, failed),
+          onFailure: () => count(0, 1)
+        }),
+        Effect.map(sentOf)
+      )
     }
 
     const broadcast = (event: BackendEvent, service?: string) =>
       Effect.gen(function* () {
         const began = clock.unsafeCurrentTimeMillis()
-        const bare = yield* profile.frame(event)
-        const encoded = Broadcast.encode(event, bare, began)
+        const bare = yield* frame(profile, event)
+        const encoded = Broadcast.encode({ ...event, name: event.name || undefined }, bare, began)
         // Before hello nothing may stand on a stream whose session is still loaded.
         const open = streams.list().filter(({ hasBegun }) => hasBegun)
         const arriving = connections.all().filter((entry) => entry instanceof Arrival)
@@ -141,7 +156,12 @@ export const make = (profile: Profile) =>
         return taken
       })
 
-    return Gateway.of({ send: (request) => Effect.suspend(() => send(request)), broadcast })
+    return Gateway.of({
+      send: (request) => Effect.suspend(() => send(request)),
+      close: (to) => Effect.suspend(() => send({ to, event: undefined, close: true, service: undefined })),
+      broadcast,
+      open: Effect.sync(() => streams.list().map(({ token }) => ({ token, requestId: connections.requestId(token) })))
+    })
   })
 
 export const layer = (profile: Profile): Layer.Layer<Gateway, never, ConnectionRegistry | GatewayConnections> =>

@@ -107,6 +107,8 @@ export const make = (error: HttpError): ErrorResponse => {
       return respond(502, "BACKEND_ERROR", "the backend answered with a redirect, which is not followed")
     case "GatewayNotConfigured":
       return respond(503, "SERVICE_NOT_CONFIGURED", "CALLBACK_URL is not set")
+    case "GatewayUnavailable":
+      return respond(503, "GATEWAY_UNAVAILABLE", "the gateway gave no answer", undefined, later)
     case "BackendUnavailable":
       return respond(503, "BACKEND_UNAVAILABLE", "the backend cannot be reached", undefined, later)
     case "ShuttingDown":

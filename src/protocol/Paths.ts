@@ -5,6 +5,8 @@ export const clientScript = "/client.js"
 export const sessions = "/v1/sessions"
 export const manyStream = "/v1/stream"
 export const internalSend = "/internal/send"
+export const broadcast = "/v1/broadcast"
+export const connections = "/v1/connections"
 
 export const session = (id: string): string => `${sessions}/${encodeURIComponent(id)}`
 export const events = (id: string): string => `${session(id)}/events`

@@ -1,13 +1,14 @@
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import { Context, Data, Duration, Effect, Layer, Schedule } from "effect"
-import { DisconnectOutbox } from "../callback/DisconnectOutbox.ts"
-import { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
-import { ConnectFlow } from "../gateway/ConnectFlow.ts"
-import { GatewayConnections } from "../gateway/GatewayConnections.ts"
+import type { DisconnectOutbox } from "../callback/DisconnectOutbox.ts"
+import type { ConnectionRegistry } from "../connection/ConnectionRegistry.ts"
+import type { ConnectFlow } from "../gateway/ConnectFlow.ts"
+import type { GatewayConnections } from "../gateway/GatewayConnections.ts"
 import { Listener } from "../http/Listener.ts"
-import { Readiness } from "../http/Readiness.ts"
-import { Processes } from "../session/worker/Processes.ts"
+import type { Readiness } from "../http/Readiness.ts"
+import type { Processes } from "../session/worker/Processes.ts"
+import * as Farewell from "./Farewell.ts"
 
 export interface Options {
   readonly host: string
@@ -58,20 +59,6 @@ const closed = (server: Http.Server) =>
     )
   )
 
-/** The end of every process, which its watchers still see; farewell to every stream; then the backend hears of each end. What it does not hear in time stays in the journal. */
-const farewell = (patience: Duration.Duration) =>
-  Effect.gen(function* () {
-    const connections = yield* ConnectionRegistry
-    const flow = yield* ConnectFlow
-    const gateway = yield* GatewayConnections
-    const outbox = yield* DisconnectOutbox
-    const processes = yield* Processes
-    yield* Effect.all([Effect.timeoutOption(processes.drain, patience), flow.drain], { concurrency: 2 })
-    yield* connections.drain
-    yield* gateway.settled
-    yield* outbox.drain
-  })
-
 /**
  * The stop, which the platform's server does not know for open streams (it waits for ever): not ready, farewell to every
  * stream, requests in hand are answered; what is left a second before the deadline is cut off. The rooms below, and the
@@ -79,10 +66,8 @@ const farewell = (patience: Duration.Duration) =>
  */
 const stop = (server: Http.Server, drain: Duration.Duration) =>
   Effect.gen(function* () {
-    const readiness = yield* Readiness
     const patience = Duration.max(Duration.subtract(drain, Duration.millis(1500)), Duration.millis(250))
-    yield* readiness.drain
-    yield* farewell(Duration.times(patience, 0.7)).pipe(
+    yield* Farewell.say(Duration.times(patience, 0.7)).pipe(
       Effect.zipRight(closed(server)),
       Effect.interruptible,
       Effect.timeoutOption(patience),

@@ -13,6 +13,7 @@ import * as Retained from "../gateway/Retained.ts"
 import * as ConnectionRoutes from "../http/ConnectionRoutes.ts"
 import * as DeadLetterRoutes from "../http/DeadLetterRoutes.ts"
 import * as Listener from "../http/Listener.ts"
+import * as Mount from "../http/Mount.ts"
 import * as OperationsRoutes from "../http/OperationsRoutes.ts"
 import * as PlatformErrors from "../http/PlatformErrors.ts"
 import * as Readiness from "../http/Readiness.ts"
@@ -31,10 +32,12 @@ import * as MemoryRetainedStore from "../store/memory/MemoryRetainedStore.ts"
 import * as MemoryStore from "../store/memory/MemoryStore.ts"
 import * as SqliteStore from "../store/sqlite/SqliteStore.ts"
 import * as StoreWriter from "../store/StoreWriter.ts"
+import * as Farewell from "./Farewell.ts"
 import * as Listening from "./Listening.ts"
 import type { ServerConfig, StoreConfig } from "./ServerConfig.ts"
 
-const store = (config: StoreConfig) =>
+/** The stores of a configuration: events, the journal of connections, retained events. */
+export const store = (config: StoreConfig) =>
   config._tag === "Memory"
     ? Layer.mergeAll(MemoryStore.layer, MemoryConnectionJournal.layer, MemoryRetainedStore.layer)
     : SqliteStore.layer(config)
@@ -57,8 +60,8 @@ const routes = (options: Listener.Options) =>
   )
 
 /** Who is asked about connects, and hears of every end. */
-const gateway = ({ callback, connection, gateway: { profile } }: ServerConfig) =>
-  ConnectFlow.layer({ profile, isConfigured: callback.url !== undefined, ...connection }).pipe(
+const gateway = ({ connection, gateway: { profile } }: ServerConfig, isConfigured: boolean) =>
+  ConnectFlow.layer({ profile, isConfigured, ...connection }).pipe(
     Layer.merge(LocalGateway.layer(profile)),
     Layer.provideMerge(GatewayConnections.layer),
     Layer.provideMerge(DisconnectOutbox.layer()),
@@ -83,22 +86,58 @@ const sessions = (config: ServerConfig) =>
     Layer.provideMerge(SessionRegistry.layer(config.session))
   )
 
-/** Everything above the store, for a store of one's own. */
-export const layerWithStore = (config: ServerConfig) => {
-  const http = { ...config.http, gateway: config.gateway }
-  return Listening.layer(config.listen).pipe(
-    Layer.provide(Listener.layer(http)),
-    Layer.provide(routes(http)),
-    Layer.provide(RequestBodies.layer(http)),
-    Layer.provideMerge(Readiness.layer({ isConfigured: config.callback.url !== undefined, ...config.gateway })),
-    Layer.provideMerge(gateway(config)),
+/** `isConfigured`: there is a backend behind `Callbacks`. */
+const over = (config: ServerConfig, isConfigured: boolean) =>
+  gateway(config, isConfigured).pipe(
     Layer.provideMerge(Retained.layer(config.gateway.profile)),
     Layer.provideMerge(ConnectionRegistry.layer(config.connection)),
     Layer.provideMerge(sessions(config)),
-    Layer.provide(callbacks(config.callback)),
-    Layer.provide(StoreWriter.layer(config.writer))
+    Layer.provideMerge(StoreWriter.layer(config.writer))
+  )
+
+const isConfigured = ({ callback }: ServerConfig): boolean => callback.url !== undefined
+
+/** Everything between the ports (stores, and what carries callbacks) and HTTP. */
+export const rooms = (config: ServerConfig) =>
+  over(config, isConfigured(config)).pipe(Layer.provide(callbacks(config.callback)))
+
+/** What answers requests, wherever they come from. */
+const listener = (config: ServerConfig, hasBackend: boolean) => {
+  const http = { ...config.http, gateway: config.gateway }
+  return Listener.layer(http).pipe(
+    Layer.provide(routes(http)),
+    Layer.provide(RequestBodies.layer(http)),
+    Layer.provideMerge(Readiness.layer({ isConfigured: hasBackend, ...config.gateway })),
+    Layer.provideMerge(over(config, hasBackend))
   )
 }
 
+/** Everything above the stores and `Callbacks`, for a backend of one's own, such as one in this process. */
+export const layerWithCallbacks = (config: ServerConfig) =>
+  Listening.layer(config.listen).pipe(Layer.provideMerge(listener(config, true)))
+
+/** Everything above the stores, for stores of one's own. */
+export const layerWithStore = (config: ServerConfig) =>
+  Listening.layer(config.listen).pipe(
+    Layer.provideMerge(listener(config, isConfigured(config))),
+    Layer.provide(callbacks(config.callback))
+  )
+
 /** The whole server. Read it from the top: each line needs only lines below it. Its release is the graceful stop. */
 export const layer = (config: ServerConfig) => layerWithStore(config).pipe(Layer.provide(store(config.store)))
+
+/** In the router of an application (`Mount`), which serves it. Released, it says goodbye to its streams. */
+const atRouter = (config: ServerConfig, hasBackend: boolean) =>
+  Layer.merge(Mount.layer(config.gateway), Farewell.onRelease(config.listen.drain)).pipe(
+    Layer.provideMerge(listener(config, hasBackend))
+  )
+
+/** As `layerWithCallbacks`, without a port of its own: in the application's `HttpLayerRouter`. */
+export const mountedWithCallbacks = (config: ServerConfig) => atRouter(config, true)
+
+/** As `layer`, without a port of its own: in the application's `HttpLayerRouter`. */
+export const mounted = (config: ServerConfig) =>
+  atRouter(config, isConfigured(config)).pipe(
+    Layer.provide(callbacks(config.callback)),
+    Layer.provide(store(config.store))
+  )

@@ -1,5 +1,4 @@
 import * as assert from "node:assert/strict"
-import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -7,49 +6,12 @@ import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as StreamClient from "../../src/testing/StreamClient.ts"
 import * as TemporaryFile from "../store/TemporaryFile.ts"
+import * as ExampleProcess from "./ExampleProcess.ts"
 import { fences } from "./RunnableBlocks.ts"
 
 const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const example = path("docs/examples/process.ts")
-const command = [path("node_modules/vite-node/vite-node.mjs"), "--root", path(""), "--config"]
-
-// A run that is broken off closes no scope.
-const children = new Set<ChildProcess>()
-process.once("exit", () => {
-  for (const child of children) child.kill("SIGKILL")
-})
-
-/** The URL that it says, once its process is attached. */
-const start = (cwd: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const args = [...command, path("test/docs/vite-node.config.ts"), example]
-      const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] })
-      children.add(child)
-      return child
-    }),
-    (child) =>
-      Effect.async<void>((resume) => {
-        children.delete(child)
-        if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-        child.once("exit", () => resume(Effect.void))
-        child.kill("SIGKILL")
-      })
-  ).pipe(
-    Effect.flatMap((child) =>
-      Effect.async<string>((resume) => {
-        let said = ""
-        const hear = (text: Buffer) => {
-          said += text
-          const [, url] = /(http:\/\/[0-9.:]+)\/v1\/.*\n/.exec(said) ?? []
-          if (url !== undefined) resume(Effect.succeed(url))
-        }
-        child.stdout.on("data", hear)
-        child.stderr.on("data", hear)
-        child.once("exit", () => resume(Effect.dieMessage(`it ended:\n${said}`)))
-      })
-    )
-  )
+const start = (cwd: string) => ExampleProcess.start("process.ts", { cwd })
 
 const post = (url: string, what: string, body: unknown) =>
   Effect.map(

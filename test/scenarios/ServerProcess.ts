@@ -36,7 +36,7 @@ const isFree = (port: number) =>
  * Below the ports that systems give to clients: while the server is down, a client that tries to reach such a port may get
  * that very port for its own end, and so either take the place of the server or talk to itself.
  */
-const freePort: Effect.Effect<number> = Effect.suspend(() => {
+export const freePort: Effect.Effect<number> = Effect.suspend(() => {
   const port = 10_000 + Math.floor(Math.random() * 20_000)
   return Effect.flatMap(isFree(port), (free) => (free ? Effect.succeed(port) : freePort))
 })
