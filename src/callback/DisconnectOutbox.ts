@@ -69,7 +69,6 @@ export const make = (options: Options = defaults) =>
     let seen: Set<string> | undefined
 
     const changed = () => {
-      Metrics.disconnectsOwed.unsafeUpdate(underWay.size, [])
       if (underWay.size === 0 && !isMoreOwed && seen === undefined) idle.unsafeOpen()
       else idle.unsafeClose()
       if (isMoreOwed && seen === undefined && underWay.size < options.maxDeliveries / 2) loads.unsafeOffer(undefined)

@@ -87,6 +87,12 @@ export const make = (profile: Profile) =>
     const clock = yield* Effect.clock
     const metrics = SendMetrics.make()
 
+    /** Finer than milliseconds, in which most sends end, and not moved by a clock that is set. Seconds. */
+    const stopwatch = () => {
+      const began = clock.unsafeCurrentTimeNanos()
+      return () => Number(clock.unsafeCurrentTimeNanos() - began) / 1e9
+    }
+
     const deliver = (entry: Arrival | Opened, encoded: Encoded | undefined, close: boolean) => {
       if (entry instanceof Arrival) return keep(entry, encoded, close)
       const written = write(entry, encoded)
@@ -129,9 +135,9 @@ export const make = (profile: Profile) =>
       if (event === undefined) return Effect.map(dispatch(request, undefined), sentOf)
       const text = frame(profile, event)
       if (Either.isLeft(text)) return Effect.fail(text.left)
-      const began = clock.unsafeCurrentTimeMillis()
+      const seconds = stopwatch()
       const count = (success: number, error: number) =>
-        Effect.sync(() => metrics.count(service, success, error, (clock.unsafeCurrentTimeMillis() - began) / 1000))
+        Effect.sync(() => metrics.count(service, success, error, seconds()))
       return dispatch(request, { text: text.right, frames: Frames.fromText(text.right) }).pipe(
         Effect.tapBoth({
           onSuccess: ({ failed, sent }) => count(sent.connections ?? 1, failed),
@@ -143,16 +149,16 @@ export const make = (profile: Profile) =>
 
     const broadcast = (event: BackendEvent, service?: string) =>
       Effect.gen(function* () {
-        const began = clock.unsafeCurrentTimeMillis()
+        const seconds = stopwatch()
         const bare = yield* frame(profile, event)
-        const encoded = Broadcast.encode({ ...event, name: event.name || undefined }, bare, began)
+        const at = clock.unsafeCurrentTimeMillis()
+        const encoded = Broadcast.encode({ ...event, name: event.name || undefined }, bare, at)
         // Before hello nothing may stand on a stream whose session is still loaded.
         const open = streams.list().filter(({ hasBegun }) => hasBegun)
         const arriving = connections.all().filter((entry) => entry instanceof Arrival)
         const kept = arriving.filter((arrival) => !arrival.isClosing && arrival.keep(bare)).length
         const taken = (yield* inSlices(open, (connection) => Broadcast.send(connection, encoded))).length + kept
-        const seconds = (clock.unsafeCurrentTimeMillis() - began) / 1000
-        metrics.count(service, taken, open.length + arriving.length - taken, seconds)
+        metrics.count(service, taken, open.length + arriving.length - taken, seconds())
         return taken
       })
 

@@ -93,9 +93,6 @@ export const disconnectsDelivered = labelled(disconnects, "outcome", "delivered"
 export const disconnectsRetried = labelled(disconnects, "outcome", "retried")
 export const disconnectsGivenUp = labelled(disconnects, "outcome", "given_up")
 
-/** Of the process. What `/metrics` shows under this name is read from one server's outbox. */
-export const disconnectsOwed = Metric.gauge("sluice_disconnects_owed")
-
 /** What is read when it is asked for: it cannot drift, and two servers in one process do not mix it. */
 export const gauges = {
   connections: { name: "sluice_connections", help: "Open streams, those of the gateway and those under /v1." },
