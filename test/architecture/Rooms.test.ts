@@ -52,7 +52,7 @@ describe("the import rules of the rooms", () => {
     ])
   })
 
-  it("hold in src/", async () => {
+  it("hold in src/ (S163)", async () => {
     expect(await violations(root)).toEqual([])
   })
 })

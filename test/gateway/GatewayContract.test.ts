@@ -33,7 +33,7 @@ const rooms = (engine: Engine) =>
   )
 
 for (const [name, engine] of engines) {
-  layer(rooms(engine), { excludeTestServices: true })(`Gateway (${name})`, (it) => {
+  layer(rooms(engine), { excludeTestServices: true })(`Gateway (${name}; S160)`, (it) => {
     for (const { holds, says } of gatewayContract) it.effect(says, () => holds)
   })
 }

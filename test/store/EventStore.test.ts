@@ -13,7 +13,7 @@ for (const [engine, layer] of [
   ["memory", MemoryStore.layer],
   ["sqlite", sqlite]
 ] as const) {
-  describe(`EventStore (${engine})`, () => {
+  describe(`EventStore (${engine}; S160)`, () => {
     for (const { holds, says } of eventStoreContract) it.effect(says, () => Effect.provide(holds, layer))
   })
 }
