@@ -2,9 +2,9 @@ import type { Deferred } from "effect"
 import type { BackendEvent } from "../domain/BackendEvent.ts"
 import type { SendError } from "../gateway/Gateway.ts"
 
-/** What waits for one connection at most. More: it cannot keep up, and is closed (design §2, promise 3). */
+/** What waits for one connection at most, its data in UTF-16 units. More: it cannot keep up, and is closed (design §2, promise 3). */
 const maxEvents = 100
-const maxBytes = 256 * 1024
+const maxUnits = 256 * 1024
 
 export interface Waiting {
   readonly event: BackendEvent
@@ -30,7 +30,7 @@ export class Outbound {
   /** Nothing reaches it any more. */
   isGone = false
   private readonly waiting: Array<Waiting> = []
-  private bytes = 0
+  private units = 0
 
   constructor(identity: Identity) {
     this.identity = identity
@@ -40,22 +40,22 @@ export class Outbound {
   push(item: Waiting): boolean {
     const size = item.event.data.length
     if (this.isGone || this.waiting.length >= maxEvents) return false
-    if (this.waiting.length > 0 && this.bytes + size > maxBytes) return false
+    if (this.waiting.length > 0 && this.units + size > maxUnits) return false
     this.waiting.push(item)
-    this.bytes += size
+    this.units += size
     return true
   }
 
   shift(): Waiting | undefined {
     const first = this.waiting.shift()
-    if (first !== undefined) this.bytes -= first.event.data.length
+    if (first !== undefined) this.units -= first.event.data.length
     return first
   }
 
   /** Nothing is sent from now on. What had waited. */
   abandon(): ReadonlyArray<Waiting> {
     this.isGone = true
-    this.bytes = 0
+    this.units = 0
     return this.waiting.splice(0)
   }
 }

@@ -3,13 +3,15 @@
  * loss of its lease, the stop. Over a crash the journal has it: the next start tells what became of it.
  */
 import { randomUUID } from "node:crypto"
-import { Context, Deferred, Duration, Effect, Fiber, FiberMap, FiberSet, Layer } from "effect"
+import { Context, Deferred, Duration, Effect, FiberMap, FiberSet, Layer } from "effect"
 import { ShuttingDown } from "../domain/GatewayError.ts"
-import { InvalidRequest, Overloaded, type StoreError } from "../domain/SessionError.ts"
+import { InvalidRequest, Overloaded, StoreError } from "../domain/SessionError.ts"
 import { TaskNotFound, type TaskState } from "../domain/Task.ts"
 import type { RetainedStore } from "../store/RetainedStore.ts"
 import { ConnectionManager } from "./ConnectionManager.ts"
+import { EndedTasks } from "./EndedTasks.ts"
 import { Feed } from "./Feed.ts"
+import * as Patience from "./Patience.ts"
 import { Shutdown } from "./Shutdown.ts"
 import * as TaskJournal from "./TaskJournal.ts"
 import * as TaskLease from "./TaskLease.ts"
@@ -73,21 +75,10 @@ export class Tasks extends Context.Tag("sluice/backend/Tasks")<
 
 const eventName = "task"
 const maxRunning = 100
-const maxEnded = 1000
-/** Of those that ended a snapshot has the newest, since who was away for a moment has missed their end. */
-const endedInSnapshot = 50
-const endedFor = Duration.minutes(1)
-/** How long a cancelled task may take to end; then it is told as cancelled while it still does. */
-const patience = Duration.seconds(1)
+/** How long the journal may take to know of a task before it begins. */
+const startPatience = Duration.seconds(5)
 
 const nameRule = /^[^\p{Cc}]{1,128}$/u
-
-interface Ended {
-  readonly state: TaskState
-  readonly to: string | undefined
-  /** Epoch milliseconds. */
-  readonly at: number
-}
 
 export const make = ({ lease }: Options = defaults) =>
   Effect.gen(function* () {
@@ -98,31 +89,15 @@ export const make = ({ lease }: Options = defaults) =>
     const clock = yield* Effect.clock
     // Closed after the tasks, whose ends need it.
     const fork = yield* FiberSet.makeRuntime<never>()
+    const { leavable, tolerated } = Patience.make(fork)
     const fibers = yield* FiberMap.make<string, void>()
     const running = new Map<string, TaskRun>()
-    const ended = new Map<string, Ended>()
+    const ended = new EndedTasks()
     const idle = yield* Effect.makeLatch(true)
     const now = () => clock.unsafeCurrentTimeMillis()
     let starting = 0
 
-    const remember = (state: TaskState, to: string | undefined): void => {
-      ended.set(state.id, { state, to, at: now() })
-      const [oldest] = ended.keys()
-      if (ended.size > maxEnded && oldest !== undefined) ended.delete(oldest)
-    }
-
     const entry = (state: TaskState, to: string | undefined) => ({ state, ...(to === undefined ? {} : { to }) })
-
-    /** Whatever the journal does, the end is told: also one that does not answer is not waited for. */
-    const tolerated = (what: string, write: Effect.Effect<void, InvalidRequest | StoreError>) => {
-      const limited = write.pipe(
-        Effect.disconnect,
-        Effect.timeoutFail({ duration: patience, onTimeout: () => `no answer in ${Duration.format(patience)}` }),
-        Effect.catchAllCause((cause) => Effect.logWarning(what, cause))
-      )
-      // In a fiber of its own: that of the task may be interrupted already, and time limits are interruptions.
-      return Effect.suspend(() => Fiber.await(fork(limited)))
-    }
 
     const checkIdle = (): void => {
       if (running.size + starting === 0) idle.unsafeOpen()
@@ -142,7 +117,7 @@ export const make = ({ lease }: Options = defaults) =>
             Effect.sync(() => {
               run.state = state
               running.delete(state.id)
-              remember(state, run.to)
+              ended.remember(state, run.to, now())
               feed.publish(eventName, { ...state }, run.to)
               checkIdle()
             })
@@ -152,15 +127,6 @@ export const make = ({ lease }: Options = defaults) =>
           Effect.as(true)
         )
       }).pipe(Effect.uninterruptible)
-
-    /** Interrupted, it has a second to end, and is left behind: no work can hold up a cancel, or the stop. */
-    const leavable = <E, R>(work: Effect.Effect<unknown, E, R>) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.forkDaemon(restore(work)), (fiber) => {
-          const interruption = Effect.timeoutOption(Effect.disconnect(Fiber.interrupt(fiber)), patience)
-          return Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.await(fork(interruption)))
-        })
-      )
 
     /** Interrupted: cancelled, or the scope closes; in each case its end is told. */
     const life = <E, R>(run: TaskRun, work: Effect.Effect<unknown, E, R>) => {
@@ -203,12 +169,15 @@ export const make = ({ lease }: Options = defaults) =>
           starting -= 1
           checkIdle()
         }
-        yield* Effect.onError(journal.write(entry(run.state, to)), () => Effect.sync(started))
-        if (shutdown.hasBegun()) {
-          yield* tolerated("a task that was not begun is in the journal", journal.remove(id))
-          started()
-          return yield* new ShuttingDown()
-        }
+        const notBegun = tolerated("a task that was not begun is in the journal", journal.remove(id)).pipe(
+          Effect.zipRight(Effect.sync(started))
+        )
+        const written = Effect.timeoutFail(Effect.disconnect(journal.write(entry(run.state, to))), {
+          duration: startPatience,
+          onTimeout: () => new StoreError({ reason: "Unavailable", cause: "the journal of tasks does not answer" })
+        })
+        yield* Effect.onError(Effect.interruptible(written), () => notBegun)
+        if (shutdown.hasBegun()) return yield* Effect.zipRight(notBegun, new ShuttingDown())
         running.set(id, run)
         started()
         feed.publish(eventName, { ...run.state }, to)
@@ -217,10 +186,12 @@ export const make = ({ lease }: Options = defaults) =>
         return task
       }).pipe(Effect.uninterruptible)
 
-    const find = (id: string): Effect.Effect<TaskRun | Ended, TaskNotFound> =>
-      Effect.suspend(() => {
-        const found = running.get(id) ?? ended.get(id)
-        return found === undefined ? new TaskNotFound({ id }) : Effect.succeed(found)
+    const ask = <A>(id: string, alive: (run: TaskRun) => Effect.Effect<A>, over: (state: TaskState) => A) =>
+      Effect.suspend((): Effect.Effect<A, TaskNotFound> => {
+        const run = running.get(id)
+        if (run !== undefined) return alive(run)
+        const state = ended.find(id)
+        return state === undefined ? new TaskNotFound({ id }) : Effect.succeed(over(state))
       })
 
     const cancelled = (run: TaskRun) =>
@@ -232,17 +203,14 @@ export const make = ({ lease }: Options = defaults) =>
     for (const { state, to } of yield* journal.left) {
       const stopped =
         state.status === "running" ? endOf(state, "failed", "the server stopped while it ran", now()) : state
-      remember(stopped, to)
+      ended.remember(stopped, to, now())
       yield* journal.remove(state.id)
     }
 
     yield* feed.include("tasks", (requestId) => {
-      const isFor = ({ to }: { readonly to: string | undefined }) => to === undefined || to === requestId
-      const since = now() - Duration.toMillis(endedFor)
-      const recent = Array.from(ended.values()).filter((task) => task.at > since && isFor(task))
-      return [...recent.slice(-endedInSnapshot), ...Array.from(running.values()).filter(isFor)].map(({ state }) => ({
-        ...state
-      }))
+      const isFor = ({ to }: TaskRun) => to === undefined || to === requestId
+      const alive = Array.from(running.values()).filter(isFor)
+      return [...ended.recent(requestId, now()), ...alive.map(({ state }) => state)].map((state) => ({ ...state }))
     })
     yield* shutdown.onWait("tasks", idle.await)
     const cancelAll = Effect.suspend(() =>
@@ -264,9 +232,13 @@ export const make = ({ lease }: Options = defaults) =>
           if (running.size + starting >= maxRunning) return yield* new Overloaded({ what: "list of running tasks" })
           return yield* begin(name, to, work)
         }),
-      cancel: (id) =>
-        Effect.flatMap(find(id), (found) => (found instanceof TaskRun ? cancelled(found) : Effect.succeed(false))),
-      status: (id) => Effect.map(find(id), ({ state }) => state),
+      cancel: (id) => ask(id, cancelled, () => false),
+      status: (id) =>
+        ask(
+          id,
+          ({ state }) => Effect.succeed(state),
+          (state) => state
+        ),
       running: () => Array.from(running.values(), ({ state }) => state),
       idle: idle.await
     })
