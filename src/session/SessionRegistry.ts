@@ -122,10 +122,20 @@ export const make = (options: Options = defaults) =>
     const retention = yield* Retention.make({ ...options, find: (session) => actors.get(session) })
     const fork = yield* FiberSet.makeRuntime<never>()
 
+    let removals = 0
+    /** Not of a log that was deleted while the store answered: nobody could append to it. */
+    const present = (session: SessionId): Effect.Effect<Option.Option<SessionRecord>, StoreError> =>
+      Effect.suspend(() => {
+        const before = removals
+        return Effect.flatMap(store.load(session), (record) =>
+          before === removals ? Effect.succeed(record) : present(session)
+        )
+      })
+
     const life = (actor: SessionActor) =>
       supervise(actor, {
         // What it died in may have been stored, and nobody was told.
-        reload: Effect.zipWith(store.load(actor.session), Epoch.make, (record, epoch) => {
+        reload: Effect.zipWith(present(actor.session), Epoch.make, (record, epoch) => {
           actor.restart(Option.getOrUndefined(record), epoch)
           retention.stored(clock.unsafeCurrentTimeMillis())
         }),
@@ -144,7 +154,7 @@ export const make = (options: Options = defaults) =>
       Effect.suspend(() => {
         const live = actors.get(session)
         if (live) return Effect.succeed(live)
-        return Effect.zipWith(store.load(session), Epoch.make, (record, epoch) => {
+        return Effect.zipWith(present(session), Epoch.make, (record, epoch) => {
           const first = actors.get(session) // another start may have been faster
           if (first) return first
           const begin = { record: Option.getOrUndefined(record), epoch, now: () => clock.unsafeCurrentTimeMillis() }
@@ -261,6 +271,7 @@ export const make = (options: Options = defaults) =>
           .run(
             Effect.zipWith(store.remove(session), Epoch.make, (known, epoch) => {
               const actor = actors.get(session)
+              if (known) removals += 1
               if (known && actor) {
                 actor.stop("deleted")
                 actor.restart(undefined, epoch)

@@ -51,18 +51,20 @@ describe("an idempotency key", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("is answered as of the log that it was stored in, also when that is deleted while the store looks it up", () =>
-    Effect.gen(function* () {
-      const { faulty, registry } = yield* rooms
-      const first = yield* registry.append(s1, keyed("k", "d"))
-      const receipt = yield* FaultyStore.holdsAnswer
-      faulty.next("receipt", receipt)
-      const again = yield* Effect.fork(registry.append(s1, keyed("k", "d")))
-      yield* receipt.reached
-      yield* registry.remove(s1)
-      yield* receipt.release
-      assert.deepEqual(yield* Fiber.join(again), { ...first, repeated: true })
-    }).pipe(Effect.provide(layer()))
+  it.effect(
+    "is answered as of the log that it was stored in, also when that is deleted while the store looks it up",
+    () =>
+      Effect.gen(function* () {
+        const { faulty, registry } = yield* rooms
+        const first = yield* registry.append(s1, keyed("k", "d"))
+        const receipt = yield* FaultyStore.holdsAnswer
+        faulty.next("receipt", receipt)
+        const again = yield* Effect.fork(registry.append(s1, keyed("k", "d")))
+        yield* receipt.reached
+        yield* registry.remove(s1)
+        yield* receipt.release
+        assert.deepEqual(yield* Fiber.join(again), { ...first, repeated: true })
+      }).pipe(Effect.provide(layer()))
   )
 
   it.effect("belongs to its session: the same key of another one is another", () =>

@@ -160,22 +160,24 @@ describe("SessionRegistry", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("begins a log anew that is deleted while its actor starts: what the store said of it is of another log", () =>
-    Effect.gen(function* () {
-      const { faulty, registry } = yield* rooms
-      const { epoch } = yield* registry.append(s1, { events: events("1", "2") })
-      yield* TestClock.adjust("2 minutes")
-      assert.equal(registry.find(s1), undefined)
-      const load = yield* FaultyStore.holdsAnswer
-      faulty.next("load", load)
-      const append = yield* send(registry, s1, events("new"))
-      yield* load.reached
-      yield* registry.remove(s1)
-      yield* load.release
-      const answer = yield* append.answer
-      assert.deepInclude(answer, { first: 1, last: 1, head: 1 })
-      assert.notEqual(answer.epoch, epoch)
-    }).pipe(Effect.provide(layer()))
+  it.effect(
+    "begins a log anew that is deleted while its actor starts: what the store said of it is of another log",
+    () =>
+      Effect.gen(function* () {
+        const { faulty, registry } = yield* rooms
+        const { epoch } = yield* registry.append(s1, { events: events("1", "2") })
+        yield* TestClock.adjust("2 minutes")
+        assert.equal(registry.find(s1), undefined)
+        const load = yield* FaultyStore.holdsAnswer
+        faulty.next("load", load)
+        const append = yield* send(registry, s1, events("new"))
+        yield* load.reached
+        yield* registry.remove(s1)
+        yield* load.release
+        const answer = yield* append.answer
+        assert.deepInclude(answer, { first: 1, last: 1, head: 1 })
+        assert.notEqual(answer.epoch, epoch)
+      }).pipe(Effect.provide(layer()))
   )
 
   it.effect("deletes a session that sleeps, and does not know one that never was", () =>
