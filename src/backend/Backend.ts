@@ -19,27 +19,35 @@ export interface Options {
   readonly shutdown?: Shutdown.Options
 }
 
-/**
- * The application's half of the gateway. Read it from the top: each line needs only lines below it; observers hear of a connect in
- * the order of the lines from below. Released, it stops in the order of `Shutdown`. `RetainedStore` is one of its own.
- */
-export const layer = (
-  options: Options
-): Layer.Layer<
+type Services =
   | CallbackHandler.CallbackHandler
   | ConnectionManager.ConnectionManager
   | Feed.Feed
   | Shutdown.Shutdown
   | Tasks.Tasks
-  | Versions.Versions,
-  StoreError,
-  Gateway | RetainedStore
-> =>
-  Layer.merge(Relearning.layer, Shutdown.onRelease).pipe(
-    Layer.provideMerge(CallbackHandler.layer(options.callback)),
+  | Versions.Versions
+
+/** Read it from the top: each line needs only lines below it; observers hear of a connect in the order of the lines from below. */
+const services = (options: Options): Layer.Layer<Services, StoreError, Gateway | RetainedStore> =>
+  CallbackHandler.layer(options.callback).pipe(
     Layer.provideMerge(Tasks.layer(options.tasks)),
     Layer.provideMerge(Feed.layer),
     Layer.provideMerge(Versions.layer(options.versions)),
     Layer.provideMerge(ConnectionManager.layer(options.connections)),
     Layer.provideMerge(Shutdown.layer(options.shutdown))
+  )
+
+/**
+ * The application's half of the gateway; released, it stops in the order of `Shutdown`. `RetainedStore` is one of its own.
+ *
+ * `application` is what observes connects and takes part in the stop: there it hears of connections that were open before the
+ * start, and its steps are still registered when the stop begins. Elsewhere above this layer neither holds.
+ */
+export const layer = <E = never, R = never>(
+  options: Options,
+  application: Layer.Layer<never, E, R> = Layer.empty as Layer.Layer<never, E, R>
+): Layer.Layer<Services, StoreError | E, Gateway | RetainedStore | Exclude<R, Services>> =>
+  Layer.merge(Relearning.layer, Shutdown.onRelease).pipe(
+    Layer.provideMerge(application),
+    Layer.provideMerge(services(options))
   )

@@ -22,7 +22,7 @@ export interface Admission {
     readonly cursor?: string
     readonly from?: "start" | "head"
   }>
-  /** It ends after this. */
+  /** It ends after this; with nothing left it is refused with 401. */
   readonly expiresIn?: Duration.Duration
 }
 
@@ -95,6 +95,9 @@ export const make = ({ admit = everybody }: Options = {}) =>
       Effect.gen(function* () {
         const requestId = yield* requestIdOf(url)
         const { expiresIn, subject, watch } = yield* admit({ requestId, url, headers })
+        if (expiresIn !== undefined && Duration.toMillis(expiresIn) <= 0) {
+          return yield* new ConnectRefused({ status: 401, message: "what admits it has run out" })
+        }
         yield* manager.connected({ requestId, token, url, subject })
         const answer: Answer = {
           request_id: requestId,

@@ -86,7 +86,7 @@ export const make = (options: Options = defaults) =>
     }
 
     const delivery = yield* Delivery.make(options, forget)
-    const { drop, giveUp, push } = delivery
+    const { drop, giveUp, push, replaced } = delivery
     // Whoever waits for a send hears that there is nobody to send to.
     yield* Effect.addFinalizer(() => Effect.sync(() => Array.from(byToken.values()).forEach(drop)))
 
@@ -106,7 +106,7 @@ export const make = (options: Options = defaults) =>
         const former = byRequestId.get(identity.requestId)
         byRequestId.set(identity.requestId, outbound)
         byToken.set(identity.token, outbound)
-        if (former !== undefined) giveUp(former, "replaced")
+        if (former !== undefined) replaced(former)
         return Effect.asVoid(FiberMap.run(notices, identity.requestId, observers.notify(view(outbound))))
       })
 

@@ -12,6 +12,12 @@ export interface Options {
 
 export const defaults: Options = { maxSends: 32, patience: Duration.seconds(5) }
 
+/** Closes that are on their way at a time. */
+const maxCloses = 8
+
+/** Whoever replaces a connection brings its request id to the gateway, which closes the former one by itself; this is the net below. */
+const replacedAfter = Duration.seconds(1)
+
 /** A close that the gateway does not answer is tried again for ten minutes. */
 const again = Schedule.exponential("1 second").pipe(
   Schedule.jittered,
@@ -27,6 +33,7 @@ export const make = ({ maxSends, patience }: Options, forget: (outbound: Outboun
   Effect.gen(function* () {
     const gateway = yield* Gateway
     const sends = yield* Effect.makeSemaphore(maxSends)
+    const closes = yield* Effect.makeSemaphore(maxCloses)
     const senders = yield* FiberSet.make<void>()
     const forkSender = yield* FiberSet.runtime(senders)<never>()
     const forkCloser = yield* FiberSet.makeRuntime<never>()
@@ -49,14 +56,21 @@ export const make = ({ maxSends, patience }: Options, forget: (outbound: Outboun
       )
 
     /** Interrupted with the scope: the gateway has it open, and the next start of this process learns of it again. */
-    const close = (requestId: string, token: string, why: string): void => {
-      const closing = limited(Effect.suspend(() => gateway.close({ _tag: "Token", token }))).pipe(
-        Effect.catchTag("TokenNotFound", () => Effect.void),
-        Effect.tapError((error) => Effect.logWarning(`a connection of ${requestId} (${why}) is not closed yet`, error)),
-        Effect.retry(again),
-        Effect.ignore
-      )
-      forkCloser(closing)
+    const close = ({ identity: { requestId, token } }: Outbound, why: string, after = Duration.zero): void => {
+      const closing = closes
+        .withPermits(1)(limited(Effect.suspend(() => gateway.close({ _tag: "Token", token }))))
+        .pipe(
+          Effect.catchTag("TokenNotFound", () => Effect.void),
+          Effect.tapError((error) =>
+            Effect.logWarning(`a connection of ${requestId} (${why}) is not closed yet`, error)
+          ),
+          Effect.retry({
+            schedule: again,
+            while: ({ _tag }) => _tag === "GatewayUnavailable" || _tag === "Overloaded"
+          }),
+          Effect.ignore
+        )
+      forkCloser(Duration.toMillis(after) === 0 ? closing : Effect.delay(closing, after))
     }
 
     /** Nothing is sent to it from now on. */
@@ -70,16 +84,18 @@ export const make = ({ maxSends, patience }: Options, forget: (outbound: Outboun
     const giveUp = (outbound: Outbound, why: string): void => {
       if (outbound.isGone) return
       drop(outbound)
-      close(outbound.identity.requestId, outbound.identity.token, why)
+      close(outbound, why)
     }
 
-    const failed = (outbound: Outbound, error: SendError): Effect.Effect<void> => {
+    /** What somebody waits for is theirs to hear of; what nobody waits for would be lost in silence. */
+    const failed = (outbound: Outbound, error: SendError, isAwaited: boolean): Effect.Effect<void> => {
       const { requestId } = outbound.identity
       switch (error._tag) {
         case "TokenNotFound":
         case "WriteFailed":
           return Effect.sync(() => drop(outbound))
         case "InvalidRequest":
+          if (!isAwaited) giveUp(outbound, "it has a hole")
           return Effect.logError(`an event for ${requestId} is none that the gateway takes`, error)
         case "Overloaded":
         case "GatewayUnavailable":
@@ -99,7 +115,7 @@ export const make = ({ maxSends, patience }: Options, forget: (outbound: Outboun
           : gateway.send({ to: { _tag: "Token", token }, event, service, close: false })
       )
       const told = Effect.as(sends.withPermits(1)(limited(sent)), true).pipe(
-        Effect.tapError((error) => failed(outbound, error)),
+        Effect.tapError((error) => failed(outbound, error, outcome !== undefined)),
         Effect.catchTag("TokenNotFound", () => Effect.succeed(false))
       )
       if (outcome === undefined) return Effect.ignore(told)
@@ -124,6 +140,13 @@ export const make = ({ maxSends, patience }: Options, forget: (outbound: Outboun
     return {
       drop,
       giveUp,
+
+      /** Another one has its request id now. */
+      replaced: (outbound: Outbound): void => {
+        if (outbound.isGone) return
+        drop(outbound)
+        close(outbound, "replaced", replacedAfter)
+      },
 
       /** Does not wait. False: it is gone, or could not keep up and is given up. */
       push: (outbound: Outbound, item: Waiting): boolean => {

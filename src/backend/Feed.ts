@@ -13,7 +13,7 @@ import { InvalidRequest, type StoreError } from "../domain/SessionError.ts"
 import { RetainedStore } from "../store/RetainedStore.ts"
 import { type BackendConnection, ConnectionManager } from "./ConnectionManager.ts"
 
-/** JSON objects: `cursor` is put before their members. */
+/** A JSON object. A `cursor` in it is not told: the feed's own is. */
 type Body = { readonly [key: string]: Json.Value }
 
 export class Feed extends Context.Tag("sluice/backend/Feed")<
@@ -31,8 +31,6 @@ export class Feed extends Context.Tag("sluice/backend/Feed")<
   }
 >() {}
 
-/** Labels the metrics. */
-const service = "feed"
 /** Characters of all retained keys and values: a snapshot must fit into what the gateway keeps during a callback (256 KiB). */
 const maxRetained = 65_536
 /** So that the same store may hold something else. */
@@ -48,13 +46,16 @@ interface Subscription {
   seq: number
 }
 
-/** First in the text, and no member of the body can take its place. */
-const numbered = ({ epoch, seq }: Subscription, body: Body): string => {
-  const cursor = { cursor: `${epoch}.${seq}` }
-  return JSON.stringify({ ...cursor, ...body, ...cursor })
+/** Written once, whatever the number of connections; `cursor` comes first, and no member of the body can take its place. */
+const encode = ({ cursor: _, ...body }: Body) => {
+  const text = JSON.stringify(body).slice(1)
+  return ({ epoch, seq }: Subscription): string => `{"cursor":"${epoch}.${seq}"${text === "}" ? "" : ","}${text}`
 }
 
+type Encoded = ReturnType<typeof encode>
+
 const parse = Schema.decodeUnknownOption(Schema.parseJson())
+const decodeKey = Schema.decodeOption(RetainedKey)
 
 export const make = Effect.gen(function* () {
   const manager = yield* ConnectionManager
@@ -68,28 +69,28 @@ export const make = Effect.gen(function* () {
 
   for (const { data, key } of yield* store.all) {
     const value = parse(data)
+    const own = key.startsWith(prefix) ? decodeKey(key.slice(prefix.length)) : Option.none()
     // What `retain` wrote is JSON, and the value of JSON text is a `Json.Value` by definition.
-    if (key.startsWith(prefix) && Option.isSome(value)) {
-      values.set(RetainedKey.make(key.slice(prefix.length)), value.value as Json.Value)
-    }
+    if (Option.isSome(own) && Option.isSome(value)) values.set(own.value, value.value as Json.Value)
   }
 
-  /** False: the connection is over, and so is its subscription. */
-  const offer = (subscription: Subscription, name: string, body: Body): boolean =>
-    subscription.connection.offer({ name, data: numbered(subscription, body) }, service)
+  /** False: the connection is over, and so is its subscription. The name labels the metrics, too. */
+  const offer = (subscription: Subscription, name: string, encoded: Encoded): boolean =>
+    subscription.connection.offer({ name, data: encoded(subscription) }, name)
 
-  const tell = (requestId: string, subscription: Subscription, name: string, body: Body): void => {
+  const tell = (requestId: string, subscription: Subscription, name: string, encoded: Encoded): void => {
     subscription.seq += 1
-    if (!offer(subscription, name, body)) subscriptions.delete(requestId)
+    if (!offer(subscription, name, encoded)) subscriptions.delete(requestId)
   }
 
   const publish = (name: string, body: Body, to?: string): void => {
+    const encoded = encode(body)
     if (to === undefined) {
-      for (const [requestId, subscription] of Array.from(subscriptions)) tell(requestId, subscription, name, body)
+      for (const [requestId, subscription] of Array.from(subscriptions)) tell(requestId, subscription, name, encoded)
       return
     }
     const subscription = subscriptions.get(to)
-    if (subscription !== undefined) tell(to, subscription, name, body)
+    if (subscription !== undefined) tell(to, subscription, name, encoded)
   }
 
   /** Those that ended while nothing was published. */
@@ -108,7 +109,7 @@ export const make = Effect.gen(function* () {
       const included = Array.from(parts, ([name, now]) => [name, now(requestId)] as const)
       const snapshot = { retained: Object.fromEntries(values), ...Object.fromEntries(included) }
       // One that was replaced meanwhile must not take the place of its successor.
-      if (offer(subscription, "snapshot", snapshot)) subscriptions.set(requestId, subscription)
+      if (offer(subscription, "snapshot", encode(snapshot))) subscriptions.set(requestId, subscription)
       sweep()
     })
 

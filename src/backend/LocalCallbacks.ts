@@ -10,6 +10,7 @@ import {
   type CallbackError,
   Callbacks
 } from "../callback/Callbacks.ts"
+import * as ReadAnswer from "../callback/ReadAnswer.ts"
 import * as ConnectAnswer from "../domain/ConnectAnswer.ts"
 import { type Answer, CallbackHandler, type ConnectRefused, type InvalidCallback } from "./CallbackHandler.ts"
 
@@ -52,10 +53,9 @@ const make = ({ timeout }: Options) =>
       )
 
     const callbacks = Callbacks.of({
-      connect: ({ request, token }) =>
-        Effect.map(
-          handle({ action: "connect", token, request: parsed(request) }),
-          (answer) => ConnectAnswer.parse(JSON.stringify(answer ?? {})).answer
+      connect: (call) =>
+        Effect.flatMap(handle({ action: "connect", token: call.token, request: parsed(call.request) }), (answer) =>
+          ReadAnswer.told(call, ConnectAnswer.parse(JSON.stringify(answer ?? {})))
         ),
       disconnect: ({ reason, request, token }) =>
         Effect.asVoid(handle({ action: "disconnect", reason, token, request: parsed(request) })),

@@ -1,15 +1,26 @@
-import { Cause, Exit, Option } from "effect"
+import { Cause, Either, Exit, Option } from "effect"
 import type { EndStatus } from "./TaskRun.ts"
 
-const messageOf = (error: unknown): string | undefined => {
-  if (error instanceof Error && error.message !== "") return error.message
-  return typeof error === "string" ? error : undefined
-}
+const neutral = "something went wrong"
 
-/** What everybody may know of how work ended: of a typed failure its message, of a defect nothing. */
-export const of = (exit: Exit.Exit<unknown, unknown>): readonly [EndStatus, string | undefined] => {
+/**
+ * What everybody may know of how work ended: of a typed failure what `describe` makes of it, else nothing. Messages of errors have
+ * paths, queries and input in them; whoever wrote the task knows which have not.
+ */
+export const of = <E>(
+  exit: Exit.Exit<unknown, E>,
+  describe: ((error: E) => string) | undefined
+): readonly [EndStatus, string | undefined] => {
   if (Exit.isSuccess(exit)) return ["completed", undefined]
   if (Cause.isInterruptedOnly(exit.cause)) return ["cancelled", undefined]
-  const failure = Option.flatMapNullable(Cause.failureOption(exit.cause), messageOf)
-  return ["failed", Option.getOrElse(failure, () => "something went wrong")]
+  const failure = Cause.failureOption(exit.cause)
+  if (describe === undefined || Option.isNone(failure)) return ["failed", neutral]
+  // Whatever it does, the end is told.
+  return [
+    "failed",
+    Either.getOrElse(
+      Either.try(() => describe(failure.value)),
+      () => neutral
+    )
+  ]
 }

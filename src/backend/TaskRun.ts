@@ -43,7 +43,8 @@ export class TaskRun {
     }
     if (this.isDue) return undefined
     this.isDue = true
-    return Math.max(this.toldAt + interval - now, 0)
+    // Within the interval also when the clock was set back.
+    return Math.min(Math.max(this.toldAt + interval - now, 0), interval)
   }
 
   /** True when progress is to be told now. */

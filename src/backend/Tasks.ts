@@ -44,11 +44,13 @@ export interface Task {
   readonly ended: Effect.Effect<TaskState>
 }
 
-export interface Request {
+export interface Request<E = never> {
   /** For people: 1 to 128 characters, without controls. */
   readonly name: string
-  /** Only this request id hears of it; otherwise all do. */
+  /** Only this request id hears of it; otherwise all do. An address, no protection: whoever has the id is told. */
   readonly to?: string
+  /** What everybody may know of a typed failure: of its text the first line, at most 300 characters. */
+  readonly describe?: (error: E) => string
 }
 
 export class Tasks extends Context.Tag("sluice/backend/Tasks")<
@@ -56,11 +58,11 @@ export class Tasks extends Context.Tag("sluice/backend/Tasks")<
   {
     /**
      * Begins `work` in the background, in the order: journal, `task` event, work. Whatever it ends with, exactly one event tells of
-     * it: `completed`; `failed` with the message of a typed failure, and without one of a defect; `cancelled` when it was
+     * it: `completed`; `failed`, with what `describe` says of a typed failure; `cancelled` when it was
      * interrupted, by `cancel`, by the stop, or by itself.
      */
     readonly run: <E, R>(
-      task: string | Request,
+      task: string | Request<NoInfer<E>>,
       work: Effect.Effect<unknown, E, R>
     ) => Effect.Effect<Task, InvalidRequest | Overloaded | ShuttingDown | StoreError, Exclude<R, TaskProgress>>
     /** Done when its end was told: a second after the interruption at the latest. False: it had ended already. */
@@ -129,7 +131,7 @@ export const make = ({ lease }: Options = defaults) =>
       }).pipe(Effect.uninterruptible)
 
     /** Interrupted: cancelled, or the scope closes; in each case its end is told. */
-    const life = <E, R>(run: TaskRun, work: Effect.Effect<unknown, E, R>) => {
+    const life = <E, R>(run: TaskRun, work: Effect.Effect<unknown, E, R>, describe: Request<E>["describe"]) => {
       const progress = TaskProgress.of({
         report: (reached, message) =>
           Effect.sync(() => {
@@ -150,7 +152,7 @@ export const make = ({ lease }: Options = defaults) =>
       )
       return Effect.raceFirst(leavable(Effect.provideService(work, TaskProgress, progress)), leaseLost).pipe(
         Effect.onExit((exit) => {
-          const [status, message] = TaskOutcome.of(exit)
+          const [status, message] = TaskOutcome.of(exit, describe)
           const logged = status === "failed" ? Effect.logWarning(`task ${run.state.name} failed`, exit) : Effect.void
           return Effect.zipRight(logged, end(run, status, message))
         }),
@@ -159,7 +161,7 @@ export const make = ({ lease }: Options = defaults) =>
       )
     }
 
-    const begin = <E, R>(name: string, to: string | undefined, work: Effect.Effect<unknown, E, R>) =>
+    const begin = <E, R>({ describe, name, to }: Request<E>, work: Effect.Effect<unknown, E, R>) =>
       Effect.gen(function* () {
         const run = new TaskRun({ id: randomUUID(), name }, to, now())
         const { id } = run.state
@@ -181,7 +183,7 @@ export const make = ({ lease }: Options = defaults) =>
         running.set(id, run)
         started()
         feed.publish(eventName, { ...run.state }, to)
-        yield* FiberMap.run(fibers, id, Effect.interruptible(life(run, work)))
+        yield* FiberMap.run(fibers, id, Effect.interruptible(life(run, work, describe)))
         const task: Task = { id, ended: Deferred.await(run.ended) }
         return task
       }).pipe(Effect.uninterruptible)
@@ -221,8 +223,8 @@ export const make = ({ lease }: Options = defaults) =>
     return Tasks.of({
       run: (task, work) =>
         Effect.gen(function* () {
-          const { name, to } = typeof task === "string" ? { name: task, to: undefined } : task
-          if (!nameRule.test(name)) {
+          const request = typeof task === "string" ? { name: task } : task
+          if (!nameRule.test(request.name)) {
             return yield* new InvalidRequest({
               field: "name",
               allowed: "must be 1 to 128 characters, no control characters"
@@ -230,7 +232,7 @@ export const make = ({ lease }: Options = defaults) =>
           }
           if (shutdown.hasBegun()) return yield* new ShuttingDown()
           if (running.size + starting >= maxRunning) return yield* new Overloaded({ what: "list of running tasks" })
-          return yield* begin(name, to, work)
+          return yield* begin(request, work)
         }),
       cancel: (id) => ask(id, cancelled, () => false),
       status: (id) =>

@@ -2,8 +2,9 @@ import { type Duration, Effect, Layer, Redacted } from "effect"
 import * as ConnectAnswer from "../domain/ConnectAnswer.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import * as BackendPool from "./BackendPool.ts"
-import { Callbacks, type ConnectCall } from "./Callbacks.ts"
+import { Callbacks } from "./Callbacks.ts"
 import * as CallbackSignature from "./CallbackSignature.ts"
+import * as ReadAnswer from "./ReadAnswer.ts"
 
 export interface Options {
   /** http or https. A user and password in it are sent as Basic authorisation. */
@@ -76,11 +77,6 @@ export const make = (options: Options) =>
         })
       })
 
-    const warn = ({ token }: ConnectCall, problems: ReadonlyArray<string>) =>
-      Effect.annotateLogs(Effect.logWarning(`ignored in the backend's answer to a connect: ${problems.join("; ")}`), {
-        token
-      })
-
     return Callbacks.of({
       connect: (call) =>
         Effect.flatMap(
@@ -89,13 +85,13 @@ export const make = (options: Options) =>
             connects,
             `{"action":"connect","token":${JSON.stringify(call.token)},"request":${call.request}}`
           ),
-          (text) => {
-            const { answer, ignored } =
+          (text) =>
+            ReadAnswer.told(
+              call,
               text === undefined
                 ? { answer: ConnectAnswer.nothing, ignored: ["all of it, as it has more than 64 KiB"] }
                 : ConnectAnswer.parse(text)
-            return ignored.length === 0 ? Effect.succeed(answer) : Effect.as(warn(call, ignored), answer)
-          }
+            )
         ),
 
       disconnect: ({ reason, request, token }) => {

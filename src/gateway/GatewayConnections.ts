@@ -38,6 +38,7 @@ export class GatewayConnections extends Context.Tag("sluice/gateway/GatewayConne
     /** What takes sends now. */
     readonly find: (token: string) => Arrival | Opened | undefined
     readonly findByRequestId: (requestId: string) => Opened | undefined
+    /** Of the connection that has it now; one that was replaced and is still open has none. */
     readonly requestId: (token: string) => string | undefined
     /** Done when the disconnect of this open stream is recorded; at once for any other token. */
     readonly recorded: (token: string) => Effect.Effect<void>
@@ -118,7 +119,11 @@ export const make = Effect.gen(function* () {
       return isTaking(opened) ? opened : undefined
     },
 
-    requestId: (token) => open.get(token)?.requestId,
+    requestId: (token) => {
+      const opened = open.get(token)
+      const isPresent = opened?.requestId !== undefined && requestIds.get(opened.requestId) === opened
+      return isPresent ? opened.requestId : undefined
+    },
 
     recorded: (token) => {
       const opened = open.get(token)

@@ -27,6 +27,7 @@ export const layer = ({ prefix }: { readonly prefix: string }) =>
           listener(NodeHttpServerRequest.toIncomingMessage(request), response)
         })
 
+      // `/*` takes what is below, and with it `/` itself.
       const streams = prefix === "" ? "/*" : (`/${prefix.slice(1)}/*` as const)
       for (const path of [...paths, streams] as const) yield* router.add("*", path, handed)
     })

@@ -32,8 +32,16 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 /** The address at which the server accepts connections, until its layer closes. */
 export class Listening extends Context.Tag("sluice/server/Listening")<Listening, { readonly url: string }>() {}
 
-/** Bytes. The `Last-Event-ID` of 100 watched sessions has up to 16 KB; refused, a browser would never come back. */
-const maxHeaderSize = 65_536
+/**
+ * For a `node:http` server that has streams. A head or a body that comes in drops is cut off (slow senders, design §10); a stream is
+ * past both. The `Last-Event-ID` of 100 watched sessions has up to 16 KB; refused, a browser would never come back.
+ */
+export const serverOptions: Http.ServerOptions = {
+  maxHeaderSize: 65_536,
+  keepAliveTimeout: 60_000,
+  headersTimeout: 15_000,
+  requestTimeout: 60_000
+}
 
 const listen = (server: Http.Server, { host, port }: Options) =>
   Effect.async<string, ListenError>((resume) => {
@@ -41,6 +49,8 @@ const listen = (server: Http.Server, { host, port }: Options) =>
     server.once("error", onError)
     server.listen({ host, port, backlog: 4096 }, () => {
       server.off("error", onError)
+      // What the port says later ends no process: a client that could not be accepted comes again.
+      server.on("error", () => {})
       // `address()` is an object for every server that listens on a port, and this one does now.
       const { port } = server.address() as AddressInfo
       resume(Effect.succeed(`http://${host.includes(":") ? `[${host}]` : host}:${port}`))
@@ -67,12 +77,15 @@ const closed = (server: Http.Server) =>
 const stop = (server: Http.Server, drain: Duration.Duration) =>
   Effect.gen(function* () {
     const patience = Duration.max(Duration.subtract(drain, Duration.millis(1500)), Duration.millis(250))
-    yield* Farewell.say(Duration.times(patience, 0.7)).pipe(
-      Effect.zipRight(closed(server)),
+    const farewell = Farewell.say(Duration.times(patience, 0.7)).pipe(
       Effect.interruptible,
-      Effect.timeoutOption(patience),
-      Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
+      Effect.timeoutOption(patience)
     )
+    const [taken] = yield* Effect.timed(farewell)
+    // Nobody may connect to rooms that are gone, also when the farewell took all the time.
+    const left = Duration.max(Duration.subtract(patience, taken), Duration.min(patience, Duration.seconds(1)))
+    yield* closed(server).pipe(Effect.interruptible, Effect.timeoutOption(left))
+    server.closeAllConnections()
   })
 
 export const layer = (options: Options) =>
@@ -83,11 +96,7 @@ export const layer = (options: Options) =>
       const context = yield* Effect.context<
         Readiness | ConnectFlow | ConnectionRegistry | DisconnectOutbox | GatewayConnections | Processes
       >()
-      // A head or a body that comes in drops is cut off (slow senders, design §10); a stream is past both.
-      const server = Http.createServer(
-        { maxHeaderSize, keepAliveTimeout: 60_000, headersTimeout: 15_000, requestTimeout: 60_000 },
-        listener
-      )
+      const server = Http.createServer(serverOptions, listener)
       const url = yield* Effect.acquireRelease(listen(server, options), () =>
         Effect.provide(stop(server, options.drain), context)
       )

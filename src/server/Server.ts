@@ -1,4 +1,5 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import { Effect, Layer } from "effect"
 import * as Callbacks from "../callback/Callbacks.ts"
 import * as DisconnectOutbox from "../callback/DisconnectOutbox.ts"
@@ -124,20 +125,29 @@ export const layerWithStore = (config: ServerConfig) =>
   )
 
 /** The whole server. Read it from the top: each line needs only lines below it. Its release is the graceful stop. */
-export const layer = (config: ServerConfig) => layerWithStore(config).pipe(Layer.provide(store(config.store)))
+export const layer = (config: ServerConfig) =>
+  Layer.fresh(layerWithStore(config).pipe(Layer.provide(store(config.store))))
 
-/** In the router of an application (`Mount`), which serves it. Released, it says goodbye to its streams. */
-const atRouter = (config: ServerConfig, hasBackend: boolean) =>
-  Layer.merge(Mount.layer(config.gateway), Farewell.onRelease(config.listen.drain)).pipe(
-    Layer.provideMerge(listener(config, hasBackend))
-  )
+/** The rooms and their listener, for whoever hands it requests; above the stores and `Callbacks`. */
+export const unserved = (config: ServerConfig) => listener(config, true)
 
-/** As `layerWithCallbacks`, without a port of its own: in the application's `HttpLayerRouter`. */
-export const mountedWithCallbacks = (config: ServerConfig) => atRouter(config, true)
+/** This server's routes and those of an application on one `HttpServer`. The platform's log of requests has their queries. */
+export const served = <E, R>(config: ServerConfig, routes: Layer.Layer<never, E, R>) =>
+  HttpLayerRouter.serve(Layer.merge(Mount.layer(config.gateway), routes), {
+    disableLogger: true,
+    disableListenLog: true
+  })
 
-/** As `layer`, without a port of its own: in the application's `HttpLayerRouter`. */
-export const mounted = (config: ServerConfig) =>
-  atRouter(config, isConfigured(config)).pipe(
-    Layer.provide(callbacks(config.callback)),
-    Layer.provide(store(config.store))
+/**
+ * The same without a port of its own: beside the `routes` of an application, in its `HttpLayerRouter`, which it serves on the
+ * `HttpServer` below. Released, it says goodbye to its streams while requests are still answered.
+ */
+export const serve = <E, R>(config: ServerConfig, routes: Layer.Layer<never, E, R>) =>
+  Layer.fresh(
+    Farewell.onRelease(config.listen.drain).pipe(
+      Layer.provideMerge(served(config, routes)),
+      Layer.provideMerge(listener(config, isConfigured(config))),
+      Layer.provide(callbacks(config.callback)),
+      Layer.provide(store(config.store))
+    )
   )

@@ -2,7 +2,7 @@ import { Chunk, Effect, Option, Stream } from "effect"
 import type { Event } from "../domain/Event.ts"
 import * as ReplayPlan from "../domain/ReplayPlan.ts"
 import type { SessionId } from "../domain/Session.ts"
-import type { StoreError } from "../domain/SessionError.ts"
+import { StoreError } from "../domain/SessionError.ts"
 import type { SessionActor } from "./SessionActor.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 import type { Watcher } from "./Watcher.ts"
@@ -36,9 +36,9 @@ const watched = (
 
 /**
  * A session's log in this process: what there is behind `from`, then whatever is committed, in order, without holes but those that
- * are told. It reads the log at the consumer's pace and holds one page: a slow one costs nobody anything. It ends when the session
- * ends or is deleted; of a session that does not exist yet it waits for the first event. Fails when the store does: begin again
- * behind the last event.
+ * are told. It reads the log at the consumer's pace and holds one page: a slow one costs nobody anything. It ends behind the last event
+ * when the session ends, and at once when it is deleted, whatever has taken its name meanwhile; of a session that does not exist yet
+ * it waits for the first event. Fails when the store does, or the actor is given up: begin again behind the last event.
  */
 export const make = (session: SessionId, from: ReplayPlan.Position): Stream.Stream<Told, StoreError, SessionRegistry> =>
   Stream.unwrapScoped(
@@ -46,7 +46,8 @@ export const make = (session: SessionId, from: ReplayPlan.Position): Stream.Stre
       const sessions = yield* SessionRegistry
       const moved = yield* Effect.makeLatch(false)
       let seq = 0
-      let isOver = false
+      let epoch: string | undefined
+      let over: "ended" | "deleted" | "failed" | undefined
 
       const rouse = () => void moved.unsafeOpen()
       const watcher: Watcher = {
@@ -56,8 +57,8 @@ export const make = (session: SessionId, from: ReplayPlan.Position): Stream.Stre
           if (isLookedAfter) rouse()
           return seq < actor.head
         },
-        ended: () => {
-          isOver = true
+        ended: (reason) => {
+          over = reason
           rouse()
         },
         died: nothing
@@ -67,7 +68,8 @@ export const make = (session: SessionId, from: ReplayPlan.Position): Stream.Stre
       )
       const plan = ReplayPlan.make(actor.log, from, Number.POSITIVE_INFINITY)
       seq = plan.after
-      isOver = actor.state === "ENDED"
+      epoch = actor.log.epoch
+      if (actor.state === "ENDED") over = "ended"
 
       const page = Effect.suspend(() =>
         sessions.history(session, { after: seq, before: Number.MAX_SAFE_INTEGER, limit: pageSize, order: "asc" })
@@ -77,22 +79,29 @@ export const make = (session: SessionId, from: ReplayPlan.Position): Stream.Stre
         (found): ReadonlyArray<Told> => {
           const [first] = found?.events ?? []
           if (found === undefined || first === undefined) return []
-          const { epoch } = found.record
+          // Deleted and made anew while it was read.
+          if (epoch !== undefined && found.record.epoch !== epoch) return []
+          const known = found.record.epoch
+          epoch = known
           const missed = first.seq - seq - 1
           const gap = { after: seq, next: first.seq, missed, reason: "retention" } as const
           seq = found.events[found.events.length - 1]?.seq ?? seq
-          const events = found.events.map((event): Told => ({ _tag: "Event", epoch, event }))
+          const events = found.events.map((event): Told => ({ _tag: "Event", epoch: known, event }))
           return missed > 0 ? [{ _tag: "Gap", gap }, ...events] : events
         }
       )
 
-      /** What was committed before the end is read first. */
+      /** What was committed before the end is read first; a log that is gone is not. */
       const next: Effect.Effect<Chunk.Chunk<Told>, Option.Option<StoreError>> = Effect.suspend(() => {
-        const wasOver = isOver
+        const before = over
+        if (before === "deleted") return Effect.fail(Option.none())
+        if (before === "failed") {
+          return Effect.fail(Option.some(new StoreError({ reason: "Unavailable", cause: "the session's actor died" })))
+        }
         moved.unsafeClose()
         return Effect.flatMap(Effect.mapError(read, Option.some), (told) => {
           if (told.length > 0) return Effect.succeed(Chunk.fromIterable(told))
-          return wasOver ? Effect.fail(Option.none()) : Effect.zipRight(moved.await, next)
+          return before === "ended" ? Effect.fail(Option.none()) : Effect.zipRight(moved.await, next)
         })
       })
 

@@ -39,18 +39,18 @@ export class TestGateway extends Context.Tag("sluice/testing/TestGateway")<
 >() {}
 
 const make = Effect.gen(function* () {
-  const calls = yield* SubscriptionRef.make<ReadonlyArray<Call>>([])
+  const count = yield* SubscriptionRef.make(0)
   const taken: Array<Call> = []
   const fates = new Map<string, Fate>()
-  let heard: ReadonlyArray<Call> = []
+  const heard: Array<Call> = []
   let open: ReadonlyArray<OpenConnection> = []
 
   const ok: Sent = { status: "ok" }
 
   const hear = (call: Call) =>
     Effect.suspend(() => {
-      heard = [...heard, call]
-      return SubscriptionRef.set(calls, heard)
+      heard.push(call)
+      return SubscriptionRef.set(count, heard.length)
     })
 
   const tokenOf = (to: Target): string | null => {
@@ -99,7 +99,7 @@ const make = Effect.gen(function* () {
       taken.flatMap((call) =>
         call.event !== undefined && (call.token === token || call.token === null) ? [call.event] : []
       ),
-    until: (isEnough) => Stream.runDrain(Stream.takeUntil(calls.changes, isEnough))
+    until: (isEnough) => Stream.runDrain(Stream.takeUntil(count.changes, () => isEnough(heard)))
   })
   return Context.make(Gateway, gateway).pipe(Context.add(TestGateway, control))
 })

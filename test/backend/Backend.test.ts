@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, TestClock } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import * as Backend from "../../src/backend/Backend.ts"
 import * as ConnectionManager from "../../src/backend/ConnectionManager.ts"
 import * as Relearning from "../../src/backend/Relearning.ts"
+import * as Shutdown from "../../src/backend/Shutdown.ts"
 import { GatewayUnavailable } from "../../src/domain/GatewayError.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
+import * as MemoryRetainedStore from "../../src/store/memory/MemoryRetainedStore.ts"
 import * as TestGateway from "../../src/testing/TestGateway.ts"
 import { settled } from "../store/StoreWriterTurn.ts"
 import * as BackendRooms from "./BackendRooms.ts"
@@ -73,6 +76,39 @@ describe("Backend", () => {
         yield* TestClock.adjust("1 second")
         assert.isNotNull(closed.unsafePoll())
       })
+  )
+})
+
+describe("what an application adds to it", () => {
+  it.scoped("hears of connections that were open before the start, and has its steps in the stop (S138, S142)", () =>
+    Effect.gen(function* () {
+      const heard: Array<string> = []
+      const hears = (what: string) => Effect.sync(() => void heard.push(what))
+      const gateway = yield* Layer.build(TestGateway.layer)
+      Context.get(gateway, TestGateway.TestGateway).isOpen([{ token: "T1", requestId: "R1" }])
+      const application = Layer.scopedDiscard(
+        Effect.gen(function* () {
+          const manager = yield* ConnectionManager.ConnectionManager
+          const shutdown = yield* Shutdown.Shutdown
+          yield* Effect.sleep("1 second")
+          yield* manager.observe("own", ({ requestId }) => hears(requestId))
+          yield* shutdown.onPrepare("own", hears("prepare"))
+          yield* shutdown.onWait("own", hears("wait"))
+          yield* shutdown.onStop("own", hears("stop"))
+        })
+      )
+      const layer = Backend.layer({ versions: { current: Effect.succeed({ version: "1" }) } }, application).pipe(
+        Layer.provide([Layer.succeedContext(gateway), MemoryRetainedStore.layer])
+      )
+      const scope = yield* Scope.make()
+      const built = yield* Effect.fork(Layer.buildWithScope(layer, scope))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(built)
+      yield* settled
+      assert.deepEqual(heard, ["R1"])
+      yield* Scope.close(scope, Exit.void)
+      assert.deepEqual(heard, ["R1", "prepare", "wait", "stop"])
+    })
   )
 })
 

@@ -150,6 +150,12 @@ describe("ConnectionManager", () => {
         Effect.suspend(() => Deferred.succeed(holder, manager.find("R1")?.offer(event("new")) ? ["T2"] : []))
       )
       yield* connect("R1", "T2")
+      yield* TestClock.adjust("999 millis")
+      assert.isFalse(
+        gateway.calls().some(({ close }) => close),
+        "the gateway replaces it by itself, and says so to its disconnect"
+      )
+      yield* TestClock.adjust("1 millis")
       assert.deepEqual(yield* Deferred.await(holder), ["T2"])
       yield* settled
       assert.deepEqual(gateway.events("T2"), [event("new")])
@@ -176,6 +182,7 @@ describe("ConnectionManager", () => {
           gateway.fate("T1", fate)
           yield* connect("R1", "T2")
           assert.isTrue(yield* manager.send("R1", event("x")), "the new one is served at once")
+          yield* TestClock.adjust("1 second")
           yield* TestClock.adjust("5 seconds")
           assert.isTrue(
             log.some(({ level, text }) => level === "WARN" && text.includes("R1 (replaced) is not closed yet"))
@@ -229,12 +236,36 @@ describe("ConnectionManager", () => {
       yield* connect("R1", "T2")
       yield* Deferred.succeed(released, undefined)
       yield* manager.settled
+      yield* TestClock.adjust("1 second")
       yield* settled
       assert.lengthOf(
         gateway.calls().filter(({ close }) => close),
         1
       )
     })
+  )
+
+  it.scoped(
+    "closes a connection that an offered event cannot reach at all, and leaves one whose sender hears of it",
+    () =>
+      Effect.gen(function* () {
+        const { connect, gateway, manager } = yield* ConnectionRooms.make()
+        for (const id of ["R1", "R2"]) {
+          yield* connect(id)
+          gateway.fate(id, ConnectionRooms.refused)
+        }
+        manager.find("R1")?.offer(event("x"))
+        assert.equal((yield* Effect.flip(manager.send("R2", event("x"))))._tag, "InvalidRequest")
+        yield* settled
+        assert.deepEqual(
+          manager.all().map(({ requestId }) => requestId),
+          ["R2"]
+        )
+        assert.deepEqual(
+          gateway.calls().flatMap(({ close, token }) => (close ? [token] : [])),
+          ["R1"]
+        )
+      })
   )
 
   it.scoped("gives a replaced connection nothing that waited for another connection's send to end (S125)", () =>

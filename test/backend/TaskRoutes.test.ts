@@ -19,7 +19,7 @@ describe("TaskRoutes", () => {
     Effect.gen(function* () {
       const { call, tasks } = yield* make()
       const running = yield* tasks.run("build", Effect.never)
-      const failed = yield* tasks.run("test", Effect.fail("red\n    at secret.ts:1"))
+      const failed = yield* tasks.run({ name: "test", describe: String }, Effect.fail("red\n    at secret.ts:1"))
       yield* failed.ended
       const first = yield* call(`/api/tasks/${running.id}`)
       assert.equal(first.status, 200)

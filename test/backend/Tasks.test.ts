@@ -8,7 +8,7 @@ import { settled } from "../store/StoreWriterTurn.ts"
 import * as BackendRooms from "./BackendRooms.ts"
 import * as FaultyRetained from "./FaultyRetained.ts"
 
-class Refused extends Data.TaggedError("Refused")<{ readonly secret: string }> {}
+class Refused extends Data.TaggedError("Refused")<{ readonly message: string }> {}
 
 const report = (progress: number, message?: string) =>
   Effect.flatMap(TaskProgress, (task) => task.report(progress, message))
@@ -61,16 +61,17 @@ describe("Tasks", () => {
       })
   )
 
-  for (const [what, error, message] of [
-    ["an error", new Error("no disk\n    at secret.ts:1"), "no disk"],
-    ["a text", "no disk\r\nmore", "no disk"],
-    ["an error without a message", new Refused({ secret: "s3cret" }), "something went wrong"],
-    ["what is no error", { message: "s3cret" }, "something went wrong"]
+  for (const [what, describe, message] of [
+    ["nothing", undefined, "something went wrong"],
+    ["its message", ({ message }: Refused) => message, "no disk"],
+    ["a text of many lines", () => "no disk\r\nmore", "no disk"],
+    ["nothing, as it dies", () => JSON.parse("{"), "something went wrong"]
   ] as const) {
-    it.scoped(`tells of a failure with ${what} one line, no stack, and nothing else (S135)`, () =>
+    it.scoped(`tells of a failure of which its describe makes ${what} one line, and no stack (S135)`, () =>
       Effect.gen(function* () {
         const rooms = yield* connected()
-        const task = yield* rooms.tasks.run("build", Effect.fail(error))
+        const failing = Effect.fail(new Refused({ message: "no disk\n    at secret.ts:1" }))
+        const task = yield* rooms.tasks.run(describe === undefined ? "build" : { name: "build", describe }, failing)
         assert.equal((yield* task.ended).message, message)
         yield* settled
         assert.deepEqual(told(rooms), [
@@ -186,7 +187,7 @@ describe("Tasks", () => {
       yield* settled
       assert.deepEqual(told(rooms), [
         ["running", 0],
-        ["failed", 0.5, "broken"]
+        ["failed", 0.5, "something went wrong"]
       ])
     })
   )

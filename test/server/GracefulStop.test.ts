@@ -6,7 +6,8 @@ import { Readiness } from "../../src/http/Readiness.ts"
 import { Listening } from "../../src/server/Listening.ts"
 import * as Server from "../../src/server/Server.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
-import type { StreamClient } from "../../src/testing/StreamClient.ts"
+import * as StreamClient from "../../src/testing/StreamClient.ts"
+import * as TestBackend from "../../src/testing/TestBackend.ts"
 import * as TestServer from "../../src/testing/TestServer.ts"
 import * as Call from "../http/Call.ts"
 import * as RawSocket from "../http/RawSocket.ts"
@@ -22,7 +23,7 @@ const stoppable = <A, E>(make: Effect.Effect<A, E, Scope.Scope>) =>
   })
 
 /** The farewell of a stream that has ended, and that nothing followed it. */
-const farewell = (client: StreamClient) =>
+const farewell = (client: StreamClient.StreamClient) =>
   Effect.map(client.ended, ({ isComplete, text }) => {
     assert.ok(isComplete)
     const last = client.events()[client.events().length - 1]
@@ -107,6 +108,23 @@ describe("a graceful stop", () => {
       const took = yield* stop
       assert.ok(took < Duration.toMillis(drain), `the stop took ${took} ms`)
       yield* socket.closed
+    })
+  )
+})
+
+describe("a stop that gets no answer from the backend", () => {
+  it.scopedLive("takes its time and no more, and leaves no port open behind it", () =>
+    Effect.gen(function* () {
+      const backend = yield* TestBackend.make
+      backend.onDisconnect(TestBackend.always(TestBackend.never))
+      const callback = { url: new URL(backend.url) }
+      const { made: server, stop } = yield* stoppable(TestServer.make({ callback, listen: { drain } }))
+      const client = yield* StreamClient.open(`${server.url}/sse/x`)
+      const took = yield* stop
+      assert.ok(took < Duration.toMillis(drain), `the stop took ${took} ms`)
+      yield* client.ended
+      const refused = yield* Effect.flip(StreamClient.open(`${server.url}/healthz`))
+      assert.match(String(refused.cause), /ECONNREFUSED/)
     })
   )
 })

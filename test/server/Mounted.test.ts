@@ -6,6 +6,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import * as Listening from "../../src/server/Listening.ts"
 import * as Server from "../../src/server/Server.ts"
 import * as StreamClient from "../../src/testing/StreamClient.ts"
 import * as TestServer from "../../src/testing/TestServer.ts"
@@ -13,10 +14,11 @@ import * as TestServer from "../../src/testing/TestServer.ts"
 const own = HttpLayerRouter.add("GET", "/mine", HttpServerResponse.text("mine"))
 
 const mounted = (overrides: TestServer.Overrides = {}) =>
-  HttpLayerRouter.serve(Layer.merge(own, Server.mounted(TestServer.config(overrides))), {
-    disableLogger: true,
-    disableListenLog: true
-  }).pipe(Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })))
+  Server.serve(TestServer.config(overrides), own).pipe(
+    Layer.provideMerge(
+      NodeHttpServer.layer(() => createServer(Listening.serverOptions), { port: 0, host: "127.0.0.1" })
+    )
+  )
 
 const url = Effect.map(HttpServer.HttpServer, ({ address }) =>
   address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : assert.fail("no port")

@@ -95,6 +95,36 @@ describe("a session's log as a stream of this process", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.scoped("ends where its log was deleted, also when another one has its name by then", () =>
+    Effect.gen(function* () {
+      const sessions = yield* SessionRegistry
+      yield* sessions.append(s1, { events: events("old 1", "old 2") })
+      const held = yield* Queue.bounded<string>(1)
+      const fiber = yield* Effect.forkScoped(
+        Stream.runForEach(Stream.rechunk(LogStream.make(s1, ReplayPlan.start), 1), (one) =>
+          Queue.offer(held, shown(one))
+        )
+      )
+      assert.equal(yield* Queue.take(held), "old 1")
+      yield* sessions.remove(s1)
+      yield* sessions.append(s1, { events: events("new 1", "new 2", "new 3", "new 4") })
+      assert.equal(yield* Queue.take(held), "old 2")
+      yield* Fiber.join(fiber)
+      assert.equal(yield* Queue.size(held), 0)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped("fails, and does not end, when the session's actor is given up", () =>
+    Effect.gen(function* () {
+      const sessions = yield* SessionRegistry
+      yield* sessions.append(s1, { events: events("one") })
+      const { fiber, take } = yield* following(ReplayPlan.start)
+      yield* take(1)
+      sessions.find(s1)?.stop("failed")
+      assert.equal((yield* Effect.flip(Fiber.join(fiber)))._tag, "StoreError")
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.scoped("is no watcher any more once it is let go of, and fails when the store does", () =>
     Effect.gen(function* () {
       const sessions = yield* SessionRegistry

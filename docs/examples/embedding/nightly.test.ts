@@ -10,12 +10,12 @@ const application = Nightly.layer.pipe(
   Layer.provide(MemoryRetainedStore.layer)
 )
 
-it.effect("tells its reports to a browser that is connected for a day and an hour", () =>
+it.effect("tells its reports to a browser that is connected for two days and an hour", () =>
   Effect.gen(function* () {
     const manager = yield* ConnectionManager.ConnectionManager
     const gateway = yield* TestGateway.TestGateway
     yield* manager.connected({ requestId: "browser", token: "t1", url: "/sse/news", subject: undefined })
-    yield* TestClock.adjust("25 hours")
+    yield* TestClock.adjust("49 hours")
     yield* manager.settled
     const told = gateway.events("t1").map(({ data, name }) => (name === "task" ? JSON.parse(data).status : name))
     const night = ["running", "running", "completed"]

@@ -7,9 +7,11 @@ const report = Effect.gen(function* () {
   yield* Effect.sleep("1 minute")
 })
 
-/** An application: a report each night, whose progress is told to whoever is connected. */
+/** An application: a report each night, whose progress is told to whoever is connected. One that cannot begin is logged. */
 export const layer = Layer.scopedDiscard(
   Effect.flatMap(Tasks.Tasks, (tasks) =>
-    Effect.forkScoped(Effect.schedule(tasks.run("nightly report", report), Schedule.spaced("12 hours")))
+    Effect.forkScoped(
+      Effect.schedule(Effect.ignoreLogged(tasks.run("nightly report", report)), Schedule.spaced("24 hours"))
+    )
   )
 )

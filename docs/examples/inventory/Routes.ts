@@ -20,11 +20,17 @@ export const layer = (options: { readonly folder: string; readonly page: string 
         Effect.provide(context)
       )
 
+      // Only its own sentence is for browsers: what the store says is not.
+      const request: Tasks.Request<Effect.Effect.Error<typeof work>> = {
+        name: "import",
+        describe: (error) => (error._tag === "Unreadable" ? error.message : "the result could not be kept")
+      }
+
       yield* router.add("GET", "/", HttpServerResponse.html(options.page))
       yield* router.add(
         "POST",
         "/api/imports",
-        Effect.match(tasks.run("import", work), {
+        Effect.match(tasks.run(request, work), {
           onFailure: (error) => HttpServerResponse.unsafeJson({ error: error._tag }, { status: 503 }),
           onSuccess: ({ id }) => HttpServerResponse.unsafeJson({ task: id }, { status: 202 })
         })

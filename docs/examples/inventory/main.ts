@@ -1,10 +1,10 @@
 import { createServer } from "node:http"
 import { fileURLToPath } from "node:url"
-import { FileSystem, HttpLayerRouter, HttpServer } from "@effect/platform"
+import { FileSystem, HttpServer } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer } from "effect"
 import { TaskRoutes } from "sluice/backend"
-import { OneProcess, ServerConfig, SqliteStore } from "sluice/server"
+import { Listening, OneProcess, ServerConfig, SqliteStore } from "sluice/server"
 import * as Routes from "./Routes.ts"
 
 /** The folder that is looked at, where this listens, and what is deployed. */
@@ -18,17 +18,20 @@ const app = Effect.gen(function* () {
   const { folder, port, version } = yield* settings
   const files = yield* FileSystem.FileSystem
   const page = yield* files.readFileString(fileURLToPath(new URL("page.html", import.meta.url)))
-  const sluice = OneProcess.mounted(
+  const routes = Layer.merge(Routes.layer({ folder, page }), TaskRoutes.layer())
+  const served = OneProcess.serve(
     { ...ServerConfig.inMemory, store: { _tag: "Sqlite", filename: "inventory-sluice.db", durability: "power" } },
-    { versions: { current: Effect.succeed({ version }) } },
-    SqliteStore.layer({ filename: "inventory.db", durability: "power" })
+    {
+      versions: { current: Effect.succeed({ version }) },
+      retained: SqliteStore.layer({ filename: "inventory.db", durability: "power" })
+    },
+    routes
   )
-  const routes = Layer.merge(Routes.layer({ folder, page }), TaskRoutes.layer()).pipe(Layer.provideMerge(sluice))
   const listening = Layer.effectDiscard(
     HttpServer.addressFormattedWith((address) => Console.log(`inventory of ${folder} at ${address}`))
   )
-  return Layer.merge(HttpLayerRouter.serve(routes, { disableLogger: true, disableListenLog: true }), listening).pipe(
-    Layer.provide(NodeHttpServer.layer(() => createServer(), { port, host: "127.0.0.1" }))
+  return Layer.merge(served, listening).pipe(
+    Layer.provide(NodeHttpServer.layer(() => createServer(Listening.serverOptions), { port, host: "127.0.0.1" }))
   )
 })
 
