@@ -46,14 +46,9 @@ const readRequestId = (value: unknown, ignore: Ignore): string | undefined => {
 
 const readExpiresIn = (value: unknown, ignore: Ignore): Duration.Duration | undefined => {
   if (isAbsent(value)) return undefined
-  if (typeof value !== "number" || Number.isNaN(value)) {
+  if (typeof value !== "number" || !(value > 0)) {
     ignore("expires_in", "must be a positive number of seconds")
     return undefined
-  }
-  // What has run out already must not become none.
-  if (value <= 0) {
-    ignore("expires_in", "must be positive: the stream ends at once")
-    return Duration.zero
   }
   const asked = Duration.seconds(value)
   if (Duration.lessThanOrEqualTo(asked, maxExpiresIn)) return asked

@@ -73,16 +73,7 @@ describe("expires_in", () => {
     })
   }
 
-  for (const value of [0, -1, -0.5]) {
-    it(`has run out with ${value}: the stream ends at once, for a limit must not become none`, () => {
-      assert.deepStrictEqual(
-        ConnectAnswer.parse(`{"expires_in":${value}}`),
-        binds({ expiresIn: Duration.zero }, "expires_in must be positive: the stream ends at once")
-      )
-    })
-  }
-
-  for (const value of [`"60"`, "[60]", "true"]) {
+  for (const value of ["0", "-1", `"60"`, "[60]", "true"]) {
     it(`may not be ${value}`, () => {
       assert.deepStrictEqual(
         ConnectAnswer.parse(`{"expires_in":${value}}`),
