@@ -142,9 +142,13 @@ export const make = (options: Options) =>
     const interruptWith = <A extends Recorded, E>(record: Effect.Effect<A, E>): Effect.Effect<A, E | NothingRuns> =>
       Effect.suspend((): Effect.Effect<A, E | NothingRuns> => {
         if (isOver || isStopping) return new NothingRuns({ session })
-        const begin = ({ isNew }: A) =>
+        const begin = ({ isNew }: Recorded): Effect.Effect<void> =>
           Effect.suspend(() => {
-            if (!isNew || interruption !== undefined) return Effect.void
+            if (!isNew) return Effect.void
+            if (interruption !== undefined) {
+              // One that has told its outcome has none for what was recorded behind that.
+              return hasOutcome ? Effect.flatMap(Fiber.await(interruption), () => begin({ isNew })) : Effect.void
+            }
             if (isOver || isStopping)
               return tell({ event: "interrupt_failed", problem: "the process is being stopped" })
             interruption = fork(interruptNow)
