@@ -45,6 +45,7 @@ const services = (options: Options): Layer.Layer<Services, StoreError, Gateway |
  */
 export const layer = <E = never, R = never>(
   options: Options,
+  // `empty` needs and fails with nothing, which every E and R allows.
   application: Layer.Layer<never, E, R> = Layer.empty as Layer.Layer<never, E, R>
 ): Layer.Layer<Services, StoreError | E, Gateway | RetainedStore | Exclude<R, Services>> =>
   Layer.merge(Relearning.layer, Shutdown.onRelease).pipe(

@@ -54,7 +54,12 @@ export const layer = ({ path = "/api/sse/callback", secret }: Options = {}) =>
         Effect.gen(function* () {
           const body = yield* Effect.mapError(request.text, () => noJson)
           const now = yield* Clock.currentTimeMillis
-          if (secret !== undefined && !isOurs(secret, request.headers, body, now)) return unauthorized
+          if (secret !== undefined && !isOurs(secret, request.headers, body, now)) {
+            return yield* Effect.as(
+              Effect.logWarning("a callback was refused: it is not signed with our secret"),
+              unauthorized
+            )
+          }
           const json = yield* Effect.mapError(Json.parse(body), () => noJson)
           const answer = yield* handler.handle(json)
           return answer === undefined

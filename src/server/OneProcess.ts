@@ -34,10 +34,21 @@ const above = <E, R>(config: ServerConfig, { retained, ...options }: Options<E, 
 
 const callbacks = ({ callback }: ServerConfig) => LocalCallbacks.layer({ timeout: callback.timeout })
 
-/** Both halves of the gateway in one process: callbacks and sends are calls. */
-export const layer = <E, R>(config: ServerConfig, options: Options<E, R>) =>
+/**
+ * Both halves of the gateway in one process: callbacks and sends are calls. `application` has all services of both; what it does in
+ * the stop (`Shutdown`) belongs there, and not above this layer.
+ */
+export const layer = <E, R, E1 = never, R1 = never>(
+  config: ServerConfig,
+  options: Options<E, R>,
+  // `empty` needs and fails with nothing, which every E1 and R1 allows.
+  application: Layer.Layer<never, E1, R1> = Layer.empty as Layer.Layer<never, E1, R1>
+) =>
   Layer.fresh(
-    above(config, options).pipe(
+    // Its own layer of this name stands below the application.
+    Layer.fresh(Shutdown.onRelease).pipe(
+      Layer.provideMerge(application),
+      Layer.provideMerge(above(config, options)),
       Layer.provideMerge(Server.layerWithCallbacks(config)),
       Layer.provide(Server.store(config.store)),
       Layer.provide(callbacks(config))

@@ -4,6 +4,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Shutdown } from "../../src/backend/Shutdown.ts"
 import { Tasks } from "../../src/backend/Tasks.ts"
 import { Listening, serverOptions } from "../../src/server/Listening.ts"
 import * as OneProcess from "../../src/server/OneProcess.ts"
@@ -16,7 +17,24 @@ const options = {
   retained: MemoryRetainedStore.layer
 }
 
-const listening = OneProcess.layer(TestServer.config(), options)
+/** What an application does in the stop, in the order in which it was done. */
+const done: Array<string> = []
+const application = Layer.scopedDiscard(
+  Effect.flatMap(Shutdown, ({ onPrepare, onStop }) =>
+    Effect.zipRight(
+      onPrepare(
+        "own",
+        Effect.sync(() => void done.push("prepare"))
+      ),
+      onStop(
+        "own",
+        Effect.sync(() => void done.push("stop"))
+      )
+    )
+  )
+)
+
+const listening = OneProcess.layer(TestServer.config(), options, application)
 
 const served = OneProcess.serve(TestServer.config(), options, Layer.empty).pipe(
   Layer.provideMerge(NodeHttpServer.layer(() => createServer(serverOptions), { port: 0, host: "127.0.0.1" }))
@@ -61,6 +79,7 @@ describe("both halves of the gateway in one process", () => {
       const scope = yield* Scope.make()
       const context = yield* Scope.extend(Layer.build(listening), scope)
       yield* stops(Context.get(context, Listening).url, context, scope)
+      assert.deepEqual(done, ["prepare", "stop"])
     })
   )
 
