@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 import { alias } from "./test/docs/Doors.ts"
 
@@ -35,6 +36,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "quick",
+          // By itself it leaves a core to the person at the machine, and so has one where there are two.
+          poolOptions: { forks: { maxForks: Math.max(2, availableParallelism() - 1) } },
           include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
           exclude: [
             ...neverTests,
