@@ -26,6 +26,9 @@ export default defineConfig({
   resolve: { alias },
   test: {
     pool: "forks",
+    // By itself it leaves a core to the person at the machine, and so has one where there are two.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    minWorkers: 1,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A test that hangs on its way out must not hang the run.
@@ -36,8 +39,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: "quick",
-          // By itself it leaves a core to the person at the machine, and so has one where there are two.
-          poolOptions: { forks: { maxForks: Math.max(2, availableParallelism() - 1) } },
           include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
           exclude: [
             ...neverTests,
