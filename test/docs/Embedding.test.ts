@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { HttpServer } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
@@ -8,6 +9,7 @@ import * as Authentication from "../../docs/examples/embedding/authentication.ts
 import * as BackendExample from "../../docs/examples/embedding/backend.ts"
 import * as OneProcessExample from "../../docs/examples/embedding/oneProcess.ts"
 import * as RouterExample from "../../docs/examples/embedding/router.ts"
+// Run in a process of its own; compiled here.
 import type {} from "../../docs/examples/embedding/server.ts"
 import * as SessionsExample from "../../docs/examples/embedding/sessions.ts"
 import * as StoreExample from "../../docs/examples/embedding/store.ts"
@@ -22,6 +24,7 @@ import * as TestGateway from "../../src/testing/TestGateway.ts"
 import * as TestServer from "../../src/testing/TestServer.ts"
 import { freePort } from "../scenarios/ServerProcess.ts"
 import * as TemporaryFile from "../store/TemporaryFile.ts"
+import * as ExampleProcess from "./ExampleProcess.ts"
 import { fences } from "./RunnableBlocks.ts"
 
 const read = (path: string) => readFileSync(new URL(`../../docs/${path}`, import.meta.url), "utf8")
@@ -65,6 +68,21 @@ describe("docs/embedding.md", () => {
       files.map(example)
     )
   })
+
+  it.scopedLive("is a whole server in three lines, whose events are there after a kill -9", () =>
+    Effect.gen(function* () {
+      const cwd = dirname(yield* TemporaryFile.make)
+      const started = ExampleProcess.start("embedding/server.ts", { cwd })
+      const events = (url: string) => `${url}/v1/sessions/s/events`
+      const first = Effect.flatMap(started, (url) =>
+        Effect.promise(() => fetch(events(url), { method: "POST", body: '{"data":"one"}' }))
+      )
+      assert.equal((yield* Effect.scoped(first)).status, 201)
+      const url = yield* started
+      const history = yield* Effect.promise(() => fetch(events(url)).then((response) => response.text()))
+      assert.equal(JSON.parse(history).events[0].data, "one")
+    })
+  )
 
   it.scopedLive("serves sessions on the port of an application, which answers its own requests", () =>
     Effect.gen(function* () {
